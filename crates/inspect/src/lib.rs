@@ -1,1 +1,16 @@
-//! (crate documentation follows with its first module)
+//! Judges traffic: parsers, views, stages and the verdict.
+//!
+//! No I/O, no clock, no async: judging takes everything it needs as arguments and returns a value, so that a recorded
+//! exchange can be judged again offline with the same result.
+
+pub mod decide;
+pub mod http1;
+pub mod pipeline;
+pub mod policy;
+pub mod stage;
+pub mod stages;
+pub mod view;
+
+pub use decide::decide;
+pub use policy::{Exception, Policy, StageModes};
+pub use view::{BodyView, BodyWish, ConnectionFacts, RequestView, ResponseView};

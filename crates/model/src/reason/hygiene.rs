@@ -27,6 +27,7 @@ reasons! {
         TargetControlByte = "target-control-byte", High, "RFC 3986 section 2", "the request target has a control byte";
         TargetFragment = "target-fragment", Medium, "RFC 9112 section 3.2.1", "the request target has a fragment";
         TargetBadEscape = "target-bad-escape", Medium, "RFC 3986 section 2.1", "the request target has a percent sign without two hexadecimal digits";
+        TargetDotSegments = "target-dot-segments", Medium, "RFC 3986 section 5.2.4", "the path has dot segments, plain or escaped";
         TargetAbsolute = "target-absolute", Low, "RFC 9112 section 3.2.2", "the request target is in absolute form";
         TargetAuthority = "target-authority", Medium, "RFC 9112 section 3.2.3", "the request target is in authority form";
         LineBareLf = "line-bare-lf", High, "RFC 9112 section 2.2", "a line ends with LF alone";
@@ -79,7 +80,7 @@ impl Anomaly {
                 Tier::Acceptable
             }
             Self::TargetIllegalByte
-            | Self::TargetFragment
+            | Self::TargetDotSegments
             | Self::TargetBadEscape
             | Self::TargetAuthority
             | Self::SingletonDuplicate

@@ -1,0 +1,7 @@
+//! The stages, one file or folder each.
+
+pub mod attacks;
+pub mod clients;
+pub mod contract;
+pub mod hygiene;
+pub mod leakage;
