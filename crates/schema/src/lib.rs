@@ -1,1 +1,6 @@
-//! (crate documentation follows with its first module)
+//! What a well-formed message is: JSON, OpenAPI and JSON Schema, GraphQL, protobuf, XML; compile, judge, compare, emit.
+//!
+//! Everything here is pure and synchronous: bytes and documents in, plain data out. It depends on nothing of ours, opens
+//! no connection, and never keeps a value of the traffic it judged.
+
+pub mod json;
