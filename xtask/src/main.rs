@@ -2,8 +2,10 @@
 //!
 //! A task is a module with a clap `Arguments` struct and `run(&Arguments) -> Outcome`, and one line in the lists below.
 
+mod check;
 mod discovery;
 mod table;
+mod test;
 
 use std::process::ExitCode;
 
@@ -22,6 +24,10 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Run every test, and say which were skipped and why.
+    Test(test::Arguments),
+    /// Check form, lints, walls between the crates, dependencies.
+    Check(check::Arguments),
     /// Measure something and print a table.
     #[command(subcommand)]
     Bench(Bench),
@@ -46,6 +52,8 @@ enum Train {
 
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().task {
+        Task::Test(arguments) => test::run(&arguments),
+        Task::Check(arguments) => check::run(&arguments),
         Task::Bench(Bench::Discovery(arguments)) => discovery::bench::run(&arguments),
         Task::Train(Train::Discovery(arguments)) => discovery::train::run(&arguments),
         Task::Simulate(arguments) => discovery::simulate::run(&arguments),

@@ -1,1 +1,3 @@
+//! The binary: configuration, wiring, command line.
+
 fn main() {}
