@@ -37,8 +37,11 @@ pub struct Limits {
     pub h2_streams_max: u32,
     /// Most resets by the client that an HTTP/2 connection survives in one second (CVE-2023-44487).
     pub h2_resets_per_s_max: u32,
-    /// Most frames without progress (SETTINGS, PING, PRIORITY, empty DATA) in one second.
+    /// Most frames without progress (SETTINGS, PING, PRIORITY, empty DATA) in one second, each kind by itself. Ten times
+    /// as many WINDOW_UPDATE frames are allowed, because a fast download needs one for every few frames of data.
     pub h2_control_frames_per_s_max: u32,
+    /// Most CONTINUATION frames in one header block (CVE-2024-27316).
+    pub h2_continuations_per_head_max: u32,
 }
 
 impl Default for Limits {
@@ -60,7 +63,10 @@ impl Default for Limits {
             connections_per_client_max: 20_000,
             h2_streams_max: 128,
             h2_resets_per_s_max: 100,
-            h2_control_frames_per_s_max: 200,
+            // gRPC clients that measure bandwidth send a PING per round trip while data arrives: a thousand in a second
+            // on a fast network is ordinary.
+            h2_control_frames_per_s_max: 2_000,
+            h2_continuations_per_head_max: 8,
         }
     }
 }
