@@ -1,1 +1,14 @@
 //! (crate documentation follows with its first module)
+pub mod class;
+pub mod columns;
+mod disk;
+pub mod error;
+pub mod journal;
+pub mod layout;
+pub mod row;
+pub mod segment;
+pub mod settings;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod text;
+pub mod varint;
