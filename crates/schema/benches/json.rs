@@ -1,4 +1,10 @@
 //! Parsing speed: our tape beside `serde_json`, on a body of about 2 KB.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a panic in a test or benchmark is the report"
+)]
 
 use schema::json::{JsonLimits, Tape};
 

@@ -3,4 +3,6 @@
 //! Everything here is pure and synchronous: bytes and documents in, plain data out. It depends on nothing of ours, opens
 //! no connection, and never keeps a value of the traffic it judged.
 
+pub mod format;
 pub mod json;
+pub mod pattern;

@@ -1,4 +1,10 @@
 //! The tape against `serde_json`, against the public parsing suite, and against hostile bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a panic in a test or benchmark is the report"
+)]
 
 use std::path::PathBuf;
 
