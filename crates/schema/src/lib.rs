@@ -6,3 +6,4 @@
 pub mod format;
 pub mod json;
 pub mod pattern;
+pub mod shape;
