@@ -1,10 +1,12 @@
 //! (crate documentation follows with its first module)
 pub mod class;
 pub mod columns;
+mod database;
 mod disk;
 pub mod error;
 pub mod journal;
 pub mod layout;
+pub mod rollup;
 pub mod row;
 pub mod segment;
 pub mod settings;
@@ -12,3 +14,6 @@ pub mod settings;
 pub mod testing;
 pub mod text;
 pub mod varint;
+
+pub use error::StoreError;
+pub use settings::{Cut, Settings};

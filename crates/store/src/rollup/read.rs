@@ -1,0 +1,496 @@
+//! Reading rollups: series over time, tables over endpoints, totals, in the coarsest steps that cover the range.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use model::{ApiName, EndpointId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::write::scope_parts;
+use super::{Counts, MIGRATIONS, Scope};
+use crate::database;
+use crate::error::StoreError;
+
+/// Most points of one series.
+const POINTS_MAX: i64 = 20_000;
+
+/// The length of one rollup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// 60 seconds.
+    Minute,
+    /// 3,600 seconds.
+    Hour,
+    /// 86,400 seconds, from midnight UTC.
+    Day,
+}
+
+impl Step {
+    /// Its length in seconds.
+    pub const fn seconds(self) -> i64 {
+        match self {
+            Self::Minute => 60,
+            Self::Hour => 3_600,
+            Self::Day => 86_400,
+        }
+    }
+
+    /// Its table.
+    pub const fn table(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+        }
+    }
+
+    /// The next longer step.
+    const fn longer(self) -> Option<Self> {
+        match self {
+            Self::Minute => Some(Self::Hour),
+            Self::Hour => Some(Self::Day),
+            Self::Day => None,
+        }
+    }
+
+    fn floor(self, secs: i64) -> i64 {
+        secs.div_euclid(self.seconds()) * self.seconds()
+    }
+
+    fn ceil(self, secs: i64) -> i64 {
+        self.floor(secs.saturating_add(self.seconds() - 1))
+    }
+
+    /// The step in which a range is answered: exact to a minute up to three hours, to an hour up to two weeks, then to a day.
+    pub const fn for_range(range: Range) -> Self {
+        match range.until.secs().saturating_sub(range.since.secs()) {
+            ..=10_800 => Self::Minute,
+            10_801..=1_209_600 => Self::Hour,
+            _ => Self::Day,
+        }
+    }
+}
+
+/// A range of time; `until` is not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// The first moment.
+    pub since: Timestamp,
+    /// The first moment after.
+    pub until: Timestamp,
+}
+
+impl Range {
+    /// The range of `seconds` that ends now.
+    pub const fn last(seconds: i64, now: Timestamp) -> Self {
+        Self { since: Timestamp(now.0.saturating_sub(seconds.saturating_mul(1_000_000))), until: now }
+    }
+
+    /// The range of the same length that ends where this one starts.
+    pub const fn before(self) -> Self {
+        let length = self.until.0.saturating_sub(self.since.0);
+        Self { since: Timestamp(self.since.0.saturating_sub(length)), until: self.since }
+    }
+
+    /// The range made wider to whole steps.
+    fn widened(self, step: Step) -> Self {
+        // The second that `until` lies in counts, even when it has only begun.
+        let until = Timestamp(self.until.0.saturating_add(999_999)).secs();
+        Self {
+            since: Timestamp::from_secs(step.floor(self.since.secs())),
+            until: Timestamp::from_secs(step.ceil(until)),
+        }
+    }
+}
+
+/// One step of a series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Point {
+    /// When the step starts.
+    pub at: Timestamp,
+    /// Its counts.
+    pub counts: Counts,
+}
+
+/// Counts per scope, and the range they really cover: the one asked for, made wider to whole steps.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table<T> {
+    /// The range covered.
+    pub covered: Range,
+    /// The counts.
+    pub rows: T,
+}
+
+/// Segments that retention deleted on one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExpiredEvents {
+    /// The day they were deleted, from midnight UTC.
+    pub day: Timestamp,
+    /// How many segments.
+    pub segments: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// The latest exchange that was in them.
+    pub latest_at: Timestamp,
+}
+
+/// The reading side of the rollups. Calls block for milliseconds; they never wait for the writer.
+#[derive(Debug)]
+pub struct RollupReader {
+    connection: Connection,
+}
+
+impl RollupReader {
+    /// Opens the database; `None` when nothing was written yet.
+    ///
+    /// # Errors
+    /// When SQLite refuses, or the file is of a later version.
+    pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
+        let connection = database::open_reading(path, u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
+        Ok(connection.map(|connection| Self { connection }))
+    }
+
+    /// The counts of a scope per step, without the steps in which nothing happened. When the range has more than 20,000 steps,
+    /// or the step is not kept that long, longer steps are used: look at the distance of the points' times.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn series(&self, scope: &Scope, range: Range, step: Step) -> Result<(Step, Vec<Point>), StoreError> {
+        let mut step = step;
+        while let Some(longer) = step.longer() {
+            let points = range.until.secs().saturating_sub(range.since.secs()) / step.seconds();
+            let kept = self.kept_from(step)?.is_none_or(|from| from <= range.since.secs());
+            if points <= POINTS_MAX && kept {
+                break;
+            }
+            step = longer;
+        }
+        let Some(series) = self.series_id(scope)? else { return Ok((step, Vec::new())) };
+        let covered = range.widened(step);
+        let points = self.points(step, series, covered)?;
+        Ok((step, points))
+    }
+
+    fn points(&self, step: Step, series: i64, range: Range) -> Result<Vec<Point>, StoreError> {
+        // One look-up per step: the table is ordered by time first, and between two rows of one series lie all others.
+        let sql = format!(
+            "WITH RECURSIVE step(at) AS (VALUES(?1) UNION ALL SELECT at + ?2 FROM step WHERE at + ?2 < ?3 LIMIT 40000)
+             SELECT step.at, detail FROM step CROSS JOIN {} AS r ON r.at = step.at AND r.series = ?4",
+            step.table()
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let bounds = self.bounds(step, range)?;
+        let Some((first, last)) = bounds else { return Ok(Vec::new()) };
+        let mut rows = statement.query(params![first, step.seconds(), last + 1, series])?;
+        let mut points = Vec::new();
+        while let Some(row) = rows.next()? {
+            let detail = row.get_ref(1)?.as_blob().unwrap_or_default();
+            if let Some(counts) = Counts::decode(detail) {
+                points.push(Point { at: Timestamp::from_secs(row.get(0)?), counts });
+            }
+        }
+        Ok(points)
+    }
+
+    /// The first and last step within a range that have any row: a range of ten years asks for what is there, not for
+    /// five million minutes.
+    fn bounds(&self, step: Step, range: Range) -> Result<Option<(i64, i64)>, StoreError> {
+        let limits = [range.since.secs(), range.until.secs()];
+        let mut ends = [None, None];
+        for (end, function) in ends.iter_mut().zip(["min", "max"]) {
+            let sql = format!("SELECT {function}(at) FROM {} WHERE at >= ?1 AND at < ?2", step.table());
+            *end = self.connection.prepare_cached(&sql)?.query_row(limits, |row| row.get::<_, Option<i64>>(0))?;
+        }
+        let [first, last] = ends;
+        Ok(first.zip(last))
+    }
+
+    /// The counts of one scope over a range.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn total(&self, scope: &Scope, range: Range) -> Result<Table<Counts>, StoreError> {
+        let (covered, pieces) = self.pieces(range)?;
+        let mut total = Counts::default();
+        if let Some(series) = self.series_id(scope)? {
+            for (step, piece) in pieces {
+                for point in self.points(step, series, piece)? {
+                    total.merge(&point.counts);
+                }
+            }
+        }
+        Ok(Table { covered, rows: total })
+    }
+
+    /// The counts of every endpoint and of what matched none, over a range.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn per_endpoint(&self, range: Range) -> Result<Table<HashMap<Scope, Counts>>, StoreError> {
+        self.per_scope(range, |scope| matches!(scope, Scope::Endpoint(..) | Scope::Unmatched(_)))
+    }
+
+    /// The counts of every API over a range.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn per_api(&self, range: Range) -> Result<Table<HashMap<Scope, Counts>>, StoreError> {
+        let (covered, pieces) = self.pieces(range)?;
+        let mut rows = HashMap::new();
+        let wanted = self.scopes("scope = 'api'")?;
+        for (id, scope) in wanted {
+            let mut total = Counts::default();
+            for &(step, piece) in &pieces {
+                for point in self.points(step, id, piece)? {
+                    total.merge(&point.counts);
+                }
+            }
+            if total.requests > 0 {
+                rows.insert(scope, total);
+            }
+        }
+        Ok(Table { covered, rows })
+    }
+
+    fn per_scope(
+        &self,
+        range: Range,
+        wanted: impl Fn(&Scope) -> bool,
+    ) -> Result<Table<HashMap<Scope, Counts>>, StoreError> {
+        let (covered, pieces) = self.pieces(range)?;
+        let scopes = self.scopes("TRUE")?;
+        let mut by_id: HashMap<i64, Counts> = HashMap::new();
+        for (step, piece) in pieces {
+            let sql = format!("SELECT series, detail FROM {} WHERE at >= ?1 AND at < ?2", step.table());
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([piece.since.secs(), piece.until.secs()])?;
+            while let Some(row) = rows.next()? {
+                let series: i64 = row.get(0)?;
+                if !scopes.get(&series).is_some_and(&wanted) {
+                    continue;
+                }
+                let detail = row.get_ref(1)?.as_blob().unwrap_or_default();
+                if let Some(counts) = Counts::decode(detail) {
+                    by_id.entry(series).or_default().merge(&counts);
+                }
+            }
+        }
+        let rows = by_id.into_iter().filter_map(|(id, counts)| Some((scopes.get(&id)?.clone(), counts))).collect();
+        Ok(Table { covered, rows })
+    }
+
+    fn scopes(&self, condition: &'static str) -> Result<HashMap<i64, Scope>, StoreError> {
+        let sql = format!("SELECT id, scope, api, endpoint FROM series WHERE {condition}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut scopes = HashMap::new();
+        while let Some(row) = rows.next()? {
+            let api = ApiName::from(row.get_ref(2)?.as_str().unwrap_or_default());
+            let scope = match row.get_ref(1)?.as_str().unwrap_or_default() {
+                "all" => Scope::All,
+                "api" => Scope::Api(api),
+                "endpoint" => Scope::Endpoint(api, EndpointId(row.get::<_, i64>(3)?.cast_unsigned())),
+                _ => Scope::Unmatched(api),
+            };
+            scopes.insert(row.get(0)?, scope);
+        }
+        Ok(scopes)
+    }
+
+    fn series_id(&self, scope: &Scope) -> Result<Option<i64>, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT id FROM series WHERE scope = ?1 AND api = ?2 AND endpoint = ?3")?
+            .query_row(scope_parts(scope), |row| row.get(0))
+            .optional()?)
+    }
+
+    fn kept_from(&self, step: Step) -> Result<Option<i64>, StoreError> {
+        Ok(self
+            .connection
+            .prepare_cached("SELECT at FROM kept_from WHERE step = ?1")?
+            .query_row([step.table()], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// The range made wider to whole steps, in pieces of the longest steps that fit.
+    fn pieces(&self, range: Range) -> Result<(Range, Vec<(Step, Range)>), StoreError> {
+        let mut unit = Step::for_range(range);
+        while let Some(longer) = unit.longer() {
+            if self.kept_from(unit)?.is_none_or(|from| from <= range.since.secs()) {
+                break;
+            }
+            unit = longer;
+        }
+        let covered = range.widened(unit);
+        Ok((covered, pieces_of(covered, unit)))
+    }
+
+    /// What retention deleted, by day.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn expired_events(&self) -> Result<Vec<ExpiredEvents>, StoreError> {
+        let sql = "SELECT day, segments, bytes, latest_at FROM expired_events ORDER BY day";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| {
+            Ok(ExpiredEvents {
+                day: Timestamp::from_secs(row.get::<_, i64>(0)?.saturating_mul(86_400)),
+                segments: row.get::<_, i64>(1)?.unsigned_abs(),
+                bytes: row.get::<_, i64>(2)?.unsigned_abs(),
+                latest_at: Timestamp(row.get(3)?),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+fn pieces_of(covered: Range, unit: Step) -> Vec<(Step, Range)> {
+    let (from, to) = (covered.since.secs(), covered.until.secs());
+    let range = |since, until| Range { since: Timestamp::from_secs(since), until: Timestamp::from_secs(until) };
+    let Some(longer) = unit.longer() else { return vec![(unit, range(from, to))] };
+    let (inner_from, inner_to) = (longer.ceil(from), longer.floor(to));
+    if inner_from >= inner_to {
+        return vec![(unit, range(from, to))];
+    }
+    let pieces = [(unit, from, inner_from), (longer, inner_from, inner_to), (unit, inner_to, to)];
+    pieces.into_iter().filter(|(_, from, to)| from < to).map(|(step, from, to)| (step, range(from, to))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollup::Rollups;
+    use crate::settings::Settings;
+    use crate::testing::{START, Traffic};
+    use expect_test::expect;
+
+    const HOUR_US: i64 = 3_600_000_000;
+
+    /// Twenty exchanges every ten minutes for three days.
+    fn filled(path: &Path) -> (Rollups, Timestamp, u64) {
+        let mut rollups = Rollups::open(path, &Settings::default()).expect("rollups");
+        let mut traffic = Traffic::new(10);
+        let mut exchanges = 0;
+        for round in 0..72 * 6 {
+            for _ in 0..20 {
+                rollups.add(&traffic.event());
+                exchanges += 1;
+            }
+            traffic.wait_us(HOUR_US / 6 - 20 * 33);
+            if round % 7 == 0 {
+                rollups.flush().expect("a flush");
+            }
+        }
+        rollups.flush().expect("a flush");
+        (rollups, traffic.now(), exchanges)
+    }
+
+    #[test]
+    fn every_way_of_adding_up_agrees() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("rollups.sqlite");
+        assert!(RollupReader::open(&path).expect("no file").is_none());
+        let (_rollups, now, exchanges) = filled(&path);
+        let reader = RollupReader::open(&path).expect("readable").expect("a file");
+        for seconds in [80 * 3_600, 30 * 86_400, 3_650 * 86_400] {
+            let range = Range::last(seconds, now);
+            assert_eq!(reader.total(&Scope::All, range).expect("a total").rows.requests, exchanges);
+            let sum: u64 = reader.per_endpoint(range).expect("a table").rows.values().map(|c| c.requests).sum();
+            assert_eq!(sum, exchanges);
+            let sum: u64 = reader.per_api(range).expect("a table").rows.values().map(|c| c.requests).sum();
+            assert_eq!(sum, exchanges);
+            for step in [Step::Minute, Step::Hour, Step::Day] {
+                let (_, points) = reader.series(&Scope::All, range, step).expect("a series");
+                assert_eq!(points.iter().map(|point| point.counts.requests).sum::<u64>(), exchanges, "{step:?}");
+            }
+        }
+        let range = Range { since: Timestamp(START.0 + HOUR_US), until: Timestamp(START.0 + 3 * HOUR_US) };
+        let total = reader.total(&Scope::All, range).expect("a total");
+        assert_eq!((total.rows.requests, total.covered), (240, range));
+    }
+
+    #[test]
+    fn old_minutes_go_and_their_hours_stay() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("rollups.sqlite");
+        let (mut rollups, now, exchanges) = filled(&path);
+        let settings = Settings { minutes_age_s_max: 7_200, ..Settings::default() };
+        rollups.expire(now, &settings).expect("an expiry");
+        rollups.note_expired(now, 2, 300, 5).expect("a note");
+        rollups.note_expired(now, 1, 100, 9).expect("a note");
+        let reader = RollupReader::open(&path).expect("readable").expect("a file");
+        let range = Range::last(80 * 3_600, now);
+        let (step, points) = reader.series(&Scope::All, range, Step::Minute).expect("a series");
+        assert_eq!(step, Step::Hour);
+        assert_eq!(points.iter().map(|point| point.counts.requests).sum::<u64>(), exchanges);
+        let first_hours = Range { since: START, until: Timestamp(START.0 + 2 * HOUR_US) };
+        assert_eq!(reader.total(&Scope::All, first_hours).expect("a total").rows.requests, 240);
+        let expired = reader.expired_events().expect("a list");
+        assert_eq!(expired.iter().map(|e| (e.segments, e.bytes, e.latest_at.0)).collect::<Vec<_>>(), [(3, 400, 9)]);
+    }
+
+    #[test]
+    fn ranges_are_cut_into_the_longest_steps() {
+        let range = |since: i64, until: i64| Range { since: Timestamp::from_secs(since), until: Timestamp::from_secs(until) };
+        let pieces = |range: Range| {
+            let unit = Step::for_range(range);
+            let pieces = pieces_of(range.widened(unit), unit);
+            pieces.iter().map(|(s, r)| format!("{} {}..{}\n", s.table(), r.since.secs(), r.until.secs())).collect::<String>()
+        };
+        expect![[r#"
+            minute 3480..3600
+            hour 3600..7200
+            minute 7200..7260
+        "#]]
+        .assert_eq(&pieces(range(3_500, 7_250)));
+        expect![[r#"
+            hour 82800..86400
+            day 86400..259200
+            hour 259200..262800
+        "#]]
+        .assert_eq(&pieces(range(86_000, 260_000)));
+        expect![[r#"
+            day 0..31536000
+        "#]]
+        .assert_eq(&pieces(range(5, 364 * 86_400 + 7)));
+    }
+
+    #[test]
+    fn too_many_series_are_folded_and_counted() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("rollups.sqlite");
+        let settings = Settings { series_max: 5, ..Settings::default() };
+        let mut rollups = Rollups::open(&path, &settings).expect("rollups");
+        let mut traffic = Traffic::new(11);
+        for _ in 0..1_000 {
+            rollups.add(&traffic.event());
+        }
+        assert!(rollups.folded() > 0);
+        assert!(rollups.waiting() <= 5 + 3);
+        rollups.flush().expect("a flush");
+        let reader = RollupReader::open(&path).expect("readable").expect("a file");
+        let total = reader.total(&Scope::All, Range::last(3_600, traffic.now())).expect("a total");
+        assert_eq!(total.rows.requests, 1_000);
+    }
+
+    #[test]
+    fn a_full_disk_loses_no_counts() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("rollups.sqlite");
+        let mut rollups = Rollups::open(&path, &Settings::default()).expect("rollups");
+        let mut traffic = Traffic::new(12);
+        rollups.limit_pages(14);
+        for _ in 0..1_000 {
+            rollups.add(&traffic.event());
+        }
+        rollups.flush().expect_err("a full disk");
+        for _ in 0..500 {
+            rollups.add(&traffic.event());
+        }
+        rollups.flush().expect("room again");
+        let reader = RollupReader::open(&path).expect("readable").expect("a file");
+        let total = reader.total(&Scope::All, Range::last(3_600, traffic.now())).expect("a total");
+        assert_eq!(total.rows.requests, 1_500);
+    }
+}
