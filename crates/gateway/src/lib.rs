@@ -5,3 +5,4 @@
 //! writes events into bounded channels.
 
 pub mod config;
+pub mod router;
