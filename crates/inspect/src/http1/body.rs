@@ -9,7 +9,7 @@ use model::limits::Limits;
 use model::reason::Anomaly;
 use smallvec::SmallVec;
 
-use super::fields::field_lines;
+use super::fields::{field_lines, is_token_byte};
 use super::{Framing, head_end};
 
 /// Reads one body out of a buffer that its connection fills.
@@ -132,6 +132,9 @@ impl BodyDecoder {
             self.state = State::Done;
             return Ok(BodyPiece::End(Fields::default()));
         }
+        if buf.first().is_some_and(|&byte| byte != b'\r' && !is_token_byte(byte)) {
+            return Err(BodyError(Anomaly::ChunkMalformed));
+        }
         // The section has the form of a head's field lines: the same search and the same parser.
         let Some(end) = head_end(buf, self.trailer_scanned) else {
             self.trailer_scanned = buf.len();
@@ -175,10 +178,9 @@ fn chunk_size(buf: &mut BytesMut) -> Result<Option<u64>, BodyError> {
         return Err(MALFORMED);
     }
     let extension = text.get(digits..).unwrap_or_default();
-    let extension_start = extension.trim_ascii_start();
-    if !matches!(extension_start.first(), None | Some(b';'))
-        || extension.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte >= 0x7f)
-        || (extension_start.is_empty() && !extension.is_empty() && line_feed.is_some())
+    if extension.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte >= 0x7f)
+        || !matches!(extension.first(), None | Some(b';'))
+        || (line_feed.is_some() && !are_extensions(extension))
     {
         return Err(MALFORMED);
     }
@@ -189,6 +191,41 @@ fn chunk_size(buf: &mut BytesMut) -> Result<Option<u64>, BodyError> {
         .fold(0u64, |size, &digit| size << 4 | u64::from((digit as char).to_digit(16).unwrap_or_default()));
     buf.advance(line_feed + 1);
     Ok(Some(size))
+}
+
+/// RFC 9112, 7.1.1: `*( ";" name [ "=" ( token / quoted-string ) ] )`, without its tolerance for white space. A quote that
+/// is not closed could be closed by a later line for another reader.
+fn are_extensions(mut rest: &[u8]) -> bool {
+    let token_end = |bytes: &[u8]| bytes.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(bytes.len());
+    while let Some(after) = rest.strip_prefix(b";") {
+        let name = token_end(after);
+        rest = after.get(name..).unwrap_or_default();
+        if name == 0 {
+            return false;
+        }
+        if let Some(value) = rest.strip_prefix(b"=") {
+            let length = if value.first() == Some(&b'"') { quoted_length(value) } else { token_end(value) };
+            rest = value.get(length..).unwrap_or_default();
+            if length == 0 {
+                return false;
+            }
+        }
+    }
+    rest.is_empty()
+}
+
+/// The length of the quoted string at the front (RFC 9110, 5.6.4); zero when it does not end.
+fn quoted_length(bytes: &[u8]) -> usize {
+    let mut escaped = false;
+    for (at, &byte) in bytes.iter().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    0
 }
 
 #[cfg(test)]
@@ -219,7 +256,7 @@ mod tests {
 
     #[test]
     fn chunked_bodies_however_they_are_cut() {
-        let bytes = b"5\r\nhello\r\n1;a=b\r\n!\r\n0\r\nX-A: b\r\n\r\nNEXT";
+        let bytes = b"5\r\nhello\r\n1;a=\"b\\\";\";c\r\n!\r\n0\r\nX-A: b\r\n\r\nNEXT";
         for step in 1..bytes.len() {
             assert_eq!(decode(Framing::Chunked, bytes, step), Ok((b"hello!".to_vec(), 1, b"NEXT".to_vec())), "{step}");
         }
@@ -242,6 +279,14 @@ mod tests {
             "0000000000000005\r\nhello\r\n",
             "-1\r\n",
             "5;a\rb\r\nhello\r\n",
+            "5;\r\nhello\r\n",
+            "5;a=\r\nhello\r\n",
+            "5;a=\"b\r\nhello\r\n",
+            "5;a=\"b\"c\r\nhello\r\n",
+            "5 ;a=b\r\nhello\r\n",
+            "5;a b\r\nhello\r\n",
+            "0\r\n\n",
+            "0\r\n X: y\r\n\r\n",
         ] {
             for step in [1, 64] {
                 assert_eq!(

@@ -91,14 +91,26 @@ fn field_line(text: &[u8], at: usize, first: bool, notes: &mut SmallVec<[Noted; 
         };
         return Err(Noted::new(anomaly, at));
     }
+    let known = Known::of(name);
+    if known == Known::Other && is_lookalike(name) {
+        return Err(Noted::new(Anomaly::FieldNameLookalike, at));
+    }
     check_value(value, at + colon + 1, notes)?;
     let value_start = at + colon + 1 + leading_space(value);
     let value_end = at + colon + 1 + value.len() - trailing_space(value);
-    Ok(FieldSpan {
-        name: Span::new(at, at + colon),
-        value: Span::new(value_start, value_end.max(value_start)),
-        known: Known::of(name),
-    })
+    Ok(FieldSpan { name: Span::new(at, at + colon), value: Span::new(value_start, value_end.max(value_start)), known })
+}
+
+/// True for a token that is not `Content-Length`, `Transfer-Encoding` or `Host` but becomes one of them for a reader that
+/// drops or folds what is no letter, as gateways to CGI, WSGI and PHP do with underscores.
+pub(crate) fn is_lookalike(name: &[u8]) -> bool {
+    // Of the names that clients send, few begin like this and are that long.
+    if !matches!(name.first().map(|byte| byte | 0x20), Some(b'c' | b't' | b'h') | Some(0x00..=0x60 | 0x7b..)) {
+        return false;
+    }
+    let letters = || name.iter().filter(|byte| byte.is_ascii_alphabetic()).map(u8::to_ascii_lowercase);
+    let is = |plain: &[u8]| letters().eq(plain.iter().copied());
+    (name.len() >= 13 && (is(b"contentlength") || is(b"transferencoding"))) || (name.len() < 8 && is(b"host"))
 }
 
 fn name_anomaly(name: &[u8]) -> Option<Anomaly> {
@@ -178,6 +190,11 @@ mod tests {
             ("A\r\n\r\n", Anomaly::FieldColonMissing),
             (": b\r\n\r\n", Anomaly::FieldNameMalformed),
             ("A(: b\r\n\r\n", Anomaly::FieldNameMalformed),
+            ("Content_Length: 5\r\n\r\n", Anomaly::FieldNameLookalike),
+            ("Transfer---Encoding: chunked\r\n\r\n", Anomaly::FieldNameLookalike),
+            ("transferencoding: chunked\r\n\r\n", Anomaly::FieldNameLookalike),
+            ("_Host: a\r\n\r\n", Anomaly::FieldNameLookalike),
+            ("\u{17f}ost: a\r\n\r\n", Anomaly::FieldNameMalformed),
             ("A:1\r\nA:2\r\nA:3\r\nA:4\r\nA:5\r\n\r\n", Anomaly::HeadTooManyFields),
         ] {
             assert_eq!(check(lines), Err(anomaly), "{lines:?}");

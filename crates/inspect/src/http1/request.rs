@@ -53,7 +53,7 @@ pub fn parse_request(raw: Bytes, limits: &Limits) -> Result<ParsedRequest, Noted
     let framing = request_framing(&head, &mut notes)?;
     let connection = connection_options(&head, &mut notes)?;
     let upgrades = upgrade(&head, framing, connection.upgrade)?;
-    let expects_continue = expectation(&head, &mut notes);
+    let expects_continue = expectation(&head, framing)?;
     let keep_alive = match version {
         HttpVersion::H10 => connection.keep_alive && !connection.close,
         _ => !connection.close,
@@ -153,7 +153,7 @@ fn authority(head: &RequestHead, notes: &mut SmallVec<[Noted; 2]>) -> Result<Byt
         (Some([]), _) => Err(refuse(Anomaly::HostEmpty)),
         (Some(host), from_target) => {
             check_authority(host).map_err(refuse)?;
-            if from_target.is_some_and(|from_target| !from_target.eq_ignore_ascii_case(host)) {
+            if from_target.is_some_and(|from_target| !same_authority(&head.target, from_target, host)) {
                 return Err(refuse(Anomaly::HostMismatch));
             }
             Ok(head.fields.first_bytes(Known::Host).unwrap_or_default())
@@ -161,31 +161,55 @@ fn authority(head: &RequestHead, notes: &mut SmallVec<[Noted; 2]>) -> Result<Byt
     }
 }
 
-/// `host [ ":" port ]` with a registered name, an IPv4 address or an IP literal in brackets; no user information. Of the
-/// characters RFC 3986 allows in a registered name, the sub-delimiters and percent-encoding are refused: no real host
-/// has them, and readers split at them.
+/// RFC 9110, 4.2.3: hosts compare without case, and the default port of the scheme may be written or left out.
+fn same_authority(target: &[u8], from_target: &[u8], host: &[u8]) -> bool {
+    let default_port = if target.get(4).is_some_and(|byte| byte | 0x20 == b's') { &b":443"[..] } else { b":80" };
+    let plain = |authority: &[u8]| -> usize {
+        authority.strip_suffix(default_port).or(authority.strip_suffix(b":")).unwrap_or(authority).len()
+    };
+    let (left, right) = (from_target.get(..plain(from_target)), host.get(..plain(host)));
+    left.zip(right).is_some_and(|(left, right)| left.eq_ignore_ascii_case(right))
+}
+
+/// The longest authority: a name of the DNS, a colon and a port.
+const AUTHORITY_BYTES_MAX: usize = 255 + 6;
+
+/// `host [ ":" port ]` with a registered name, an IPv4 address or an IPv6 address in brackets; no user information. Of
+/// the characters RFC 3986 allows in a registered name, the sub-delimiters and percent-encoding are refused: no real host
+/// has them, and readers split at them. So are empty labels, which readers that make paths of hosts climb with.
 pub(crate) fn check_authority(authority: &[u8]) -> Result<(), Anomaly> {
+    const MALFORMED: Anomaly = Anomaly::HostMalformed;
     let (host, port) = if authority.first() == Some(&b'[') {
-        let end = memchr::memchr(b']', authority).ok_or(Anomaly::HostMalformed)?;
-        let inside = authority.get(1..end).unwrap_or_default();
-        if !inside.iter().all(|&byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) || inside.is_empty() {
-            return Err(Anomaly::HostMalformed);
-        }
+        let end = memchr::memchr(b']', authority).ok_or(MALFORMED)?;
+        let inside = std::str::from_utf8(authority.get(1..end).unwrap_or_default()).unwrap_or_default();
+        inside.parse::<std::net::Ipv6Addr>().map_err(|_| MALFORMED)?;
         (&b"x"[..], authority.get(end + 1..).unwrap_or_default())
     } else {
         let end = memchr::memchr(b':', authority).unwrap_or(authority.len());
         (authority.get(..end).unwrap_or_default(), authority.get(end..).unwrap_or_default())
     };
-    if host.is_empty()
-        || !host.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b'~'))
-    {
-        return Err(Anomaly::HostMalformed);
+    let mut before = b'.';
+    for &byte in host {
+        if !(byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') || (byte == b'.' && before != b'.')) {
+            return Err(MALFORMED);
+        }
+        before = byte;
+    }
+    if host.is_empty() || authority.len() > AUTHORITY_BYTES_MAX {
+        return Err(MALFORMED);
     }
     match port.split_first() {
         None => Ok(()),
-        Some((b':', digits)) if digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit) => Ok(()),
-        Some(_) => Err(Anomaly::HostMalformed),
+        Some((b':', digits)) if is_port(digits) => Ok(()),
+        Some(_) => Err(MALFORMED),
     }
+}
+
+/// An empty port stands for the default one (RFC 3986, 3.2.3).
+fn is_port(digits: &[u8]) -> bool {
+    digits.len() <= 5
+        && digits.iter().all(u8::is_ascii_digit)
+        && digits.iter().fold(0u32, |port, digit| port * 10 + u32::from(digit - b'0')) <= 65_535
 }
 
 /// RFC 9112, 6.3, without its tolerance: one length or one `chunked`, never both, never several.
@@ -249,7 +273,7 @@ fn connection_options(head: &RequestHead, notes: &mut SmallVec<[Noted; 2]>) -> R
                 if Known::of(option) != Known::Other {
                     return Err(Noted::new(Anomaly::ConnectionNamesField, 0));
                 }
-                notes.push(Noted::new(Anomaly::ConnectionNamesField, 0));
+                note(notes, Anomaly::ConnectionNamesField);
             }
         }
     }
@@ -257,6 +281,13 @@ fn connection_options(head: &RequestHead, notes: &mut SmallVec<[Noted; 2]>) -> R
         notes.push(Noted::new(Anomaly::ConnectionConflict, 0));
     }
     Ok(options)
+}
+
+/// Notes an anomaly once, however often a hostile head repeats it.
+fn note(notes: &mut SmallVec<[Noted; 2]>, anomaly: Anomaly) {
+    if !notes.iter().any(|noted| noted.anomaly == anomaly) {
+        notes.push(Noted::new(anomaly, 0));
+    }
 }
 
 /// Fields that concern one connection only and are never forwarded (RFC 9110, 7.6.1; RFC 7540, 3.2.1).
@@ -275,38 +306,60 @@ pub(crate) const fn is_hop_by_hop(known: Known) -> bool {
     )
 }
 
-/// RFC 9110, 7.8 and RFC 6455, 4.2.1. An upgrade to HTTP/2 is not taken up (RFC 9113 removed it): the request is served
-/// as HTTP/1.1.
+/// RFC 9110, 7.8 and RFC 6455, 4.2.1. An upgrade to another HTTP or to TLS is not taken up, whatever else the list names:
+/// it would tunnel requests past judging (RFC 9113 removed it, too), so the request is served as HTTP/1.1.
 fn upgrade(head: &RequestHead, framing: Framing, announced: bool) -> Result<bool, Noted> {
     let refuse = || Noted::new(Anomaly::UpgradeMalformed, 0);
-    let mut protocols = head.fields.all(Known::Upgrade);
+    let mut protocols = head.fields.all(Known::Upgrade).flat_map(token_list);
     let Some(protocol) = protocols.next() else { return Ok(false) };
-    if !announced || head.version != HttpVersion::H11 || protocol.eq_ignore_ascii_case(b"h2c") {
+    let is_tunnel = |protocol: &[u8]| {
+        let name = protocol.split(|&byte| matches!(byte, b'/' | b';' | b' ' | b'\t')).next().unwrap_or_default();
+        let starts = |with: &[u8]| name.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+        starts(b"h2") || starts(b"h3") || starts(b"http") || starts(b"tls")
+    };
+    if !announced
+        || head.version != HttpVersion::H11
+        || head.fields.all(Known::Upgrade).flat_map(token_list).any(is_tunnel)
+    {
         return Ok(false);
     }
-    if protocols.next().is_some() || framing != Framing::None {
+    let well_formed =
+        protocol.split(|&byte| byte == b'/').count() <= 2 && protocol.split(|&byte| byte == b'/').all(is_token);
+    if protocols.next().is_some() || framing != Framing::None || !well_formed {
         return Err(refuse());
     }
-    if protocol.eq_ignore_ascii_case(b"websocket") {
-        let key = head.fields.first(Known::SecWebSocketKey).unwrap_or_default();
-        let version = head.fields.first(Known::SecWebSocketVersion).unwrap_or_default();
-        // A key is 16 bytes in base64. Smuggling through upgrades starts with versions the upstream refuses.
-        if &*head.method != b"GET" || key.len() != 24 || version != b"13" {
-            return Err(refuse());
-        }
+    if protocol.eq_ignore_ascii_case(b"websocket") && !is_websocket(head) {
+        return Err(refuse());
     }
     Ok(true)
 }
 
-fn expectation(head: &RequestHead, notes: &mut SmallVec<[Noted; 2]>) -> bool {
-    match head.fields.first(Known::Expect) {
-        Some(value) if value.eq_ignore_ascii_case(b"100-continue") => head.version == HttpVersion::H11,
-        Some(_) => {
-            notes.push(Noted::new(Anomaly::ExpectUnknown, 0));
-            false
+/// RFC 6455, 4.2.1: GET, one key of 16 bytes in base64, one version that is 13. Smuggling through upgrades starts with
+/// versions that the upstream refuses while the gateway already tunnels.
+fn is_websocket(head: &RequestHead) -> bool {
+    let single = |known| {
+        let mut values = head.fields.all(known);
+        values.next().filter(|_| values.next().is_none())
+    };
+    let key = single(Known::SecWebSocketKey).unwrap_or_default();
+    let is_key = match key {
+        [digits @ .., b'=', b'='] if digits.len() == 22 => {
+            digits.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
         }
-        None => false,
+        _ => false,
+    };
+    &*head.method == b"GET" && is_key && single(Known::SecWebSocketVersion) == Some(b"13")
+}
+
+/// RFC 9110, 10.1.1: the one expectation there is, once. Anything else is refused, as the section allows: proxies and
+/// servers that understand `Expect` differently lose their place in the connection. Without a body nothing is awaited.
+fn expectation(head: &RequestHead, framing: Framing) -> Result<bool, Noted> {
+    let mut expectations = head.fields.all(Known::Expect);
+    let Some(value) = expectations.next() else { return Ok(false) };
+    if !value.eq_ignore_ascii_case(b"100-continue") || expectations.next().is_some() {
+        return Err(Noted::new(Anomaly::ExpectUnknown, 0));
     }
+    Ok(head.version == HttpVersion::H11 && framing != Framing::None)
 }
 
 #[cfg(test)]
@@ -396,7 +449,26 @@ mod tests {
         for fine in ["a", "a.example:80", "[::1]:80", "127.0.0.1", "a_b.example", "a:"] {
             assert_eq!(host(&format!("Host: {fine}\r\n")).as_deref(), Ok(fine.as_bytes()));
         }
-        for bad in ["a@b", "a/b", "a b", "a,b", "a:b", "a:123456", "[::1", "[]", "[x]", ":80", "a\\b", "a%00"] {
+        for bad in [
+            "a@b",
+            "a/b",
+            "a b",
+            "a,b",
+            "a:b",
+            "a:123456",
+            "a:65536",
+            "[::1",
+            "[]",
+            "[x]",
+            "[1.2.3.4]",
+            "[::1]a",
+            ":80",
+            "a\\b",
+            "a%00",
+            "..",
+            "a..b",
+            ".a",
+        ] {
             assert_eq!(host(&format!("Host: {bad}\r\n")), Err(Anomaly::HostMalformed), "{bad}");
         }
         assert_eq!(host(""), Err(Anomaly::HostMissing));
@@ -407,6 +479,21 @@ mod tests {
             Err(Anomaly::HostMismatch)
         );
         assert!(parse("GET / HTTP/1.0\r\n\r\n").is_ok());
+        assert!(parse("GET http://A:80/ HTTP/1.1\r\nHost: a\r\n\r\n").is_ok());
+        assert!(parse("GET https://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n").is_ok());
+        assert!(parse("GET http://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n").is_err());
+        assert!(host(&format!("Host: {}\r\n", "a".repeat(300))).is_err());
+    }
+
+    #[test]
+    fn expectations() {
+        let expects = |lines: &str| with(lines).map(|request| request.expects_continue);
+        assert_eq!(expects("Expect: 100-continue\r\nContent-Length: 5\r\n"), Ok(true));
+        assert_eq!(expects("Expect: 100-Continue\r\n"), Ok(false));
+        for bad in ["200-ok", "100-continue, x", "y 100-continue", "", "100-continue\r\nExpect: 100-continue"] {
+            let lines = format!("Expect: {bad}\r\nContent-Length: 5\r\n");
+            assert_eq!(expects(&lines), Err(Anomaly::ExpectUnknown), "{bad:?}");
+        }
     }
 
     #[test]
@@ -426,6 +513,24 @@ mod tests {
                 .unwrap()
                 .upgrades
         );
+        let twice = format!("{socket}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8\r\n");
+        assert_eq!(get(twice).err(), Some(Anomaly::UpgradeMalformed));
+        let upgrades = |list: &str| get(format!("Connection: upgrade\r\nUpgrade: {list}\r\n")).map(|r| r.upgrades);
+        for (list, answer) in [
+            ("SPDY/3.1", Ok(true)),
+            ("tcp", Ok(true)),
+            ("h2c", Ok(false)),
+            ("tcp, h2c", Ok(false)),
+            ("h2c;x", Ok(false)),
+            ("HTTP/2.0", Ok(false)),
+            ("TLS/1.0", Ok(false)),
+            ("tcp, websocket", Err(Anomaly::UpgradeMalformed)),
+            ("t(cp", Err(Anomaly::UpgradeMalformed)),
+        ] {
+            assert_eq!(upgrades(list), answer, "{list}");
+        }
+        let many = format!("Connection: {}\r\n", "x,".repeat(5000));
+        assert_eq!(with(&many).unwrap().notes.len(), 1);
         assert_eq!(
             with("Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 5\r\n").err(),
             Some(Anomaly::UpgradeMalformed)

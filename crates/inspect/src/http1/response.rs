@@ -38,7 +38,8 @@ pub fn parse_response(raw: Bytes, limits: &Limits) -> Result<ParsedResponse, Not
     };
     let status = match status_line.get(9..) {
         Some(&[a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ref reason @ ..])
-            if matches!(reason.first(), None | Some(b' ')) =>
+            if matches!(reason.first(), None | Some(b' '))
+                && !reason.iter().any(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) =>
         {
             u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0')
         }
@@ -53,7 +54,12 @@ pub fn parse_response(raw: Bytes, limits: &Limits) -> Result<ParsedResponse, Not
         close |= option.eq_ignore_ascii_case(b"close");
         keep |= option.eq_ignore_ascii_case(b"keep-alive");
     }
-    let keep_alive = !close && (version == HttpVersion::H11 || keep);
+    // RFC 9112, 6.1: these have no body, but an upstream that frames one all the same may send it, and it would be read as
+    // the next response.
+    let may_trail = (status < 200 || status == 204)
+        && (fields.first(Known::TransferEncoding).is_some()
+            || fields.first(Known::ContentLength).is_some_and(|length| length != b"0"));
+    let keep_alive = !close && !may_trail && (version == HttpVersion::H11 || keep);
     Ok(ParsedResponse { head: ResponseHead { version, status, fields }, keep_alive })
 }
 
@@ -70,6 +76,7 @@ pub fn response_framing(head: &ResponseHead, to_head: bool) -> Result<Framing, A
     match (lengths.next(), codings.next()) {
         (Some(_), Some(_)) => Err(Anomaly::LengthAndEncoding),
         (None, None) => Ok(Framing::UntilClose),
+        (None, Some(_)) if head.version == HttpVersion::H10 => Err(Anomaly::EncodingOldVersion),
         (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") && codings.next().is_none() => {
             Ok(Framing::Chunked)
         }
@@ -106,11 +113,18 @@ mod tests {
         assert_eq!(ok(""), Ok((200, Framing::UntilClose, true)));
         assert_eq!(ok("Content-Length: 3\r\nContent-Length: 4\r\n"), Err(Anomaly::LengthDuplicate));
         assert_eq!(ok("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"), Err(Anomaly::LengthAndEncoding));
-        assert_eq!(check("HTTP/1.1 204\r\nContent-Length: 3\r\n\r\n", false), Ok((204, Framing::None, true)));
+        assert_eq!(check("HTTP/1.1 204\r\nContent-Length: 3\r\n\r\n", false), Ok((204, Framing::None, false)));
+        assert_eq!(check("HTTP/1.1 204 No Content\r\n\r\n", false), Ok((204, Framing::None, true)));
         assert_eq!(check("HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\n", true), Ok((200, Framing::None, false)));
-        for bad in
-            ["HTTP/2 200\r\n\r\n", "HTTP/1.1 20\r\n\r\n", "HTTP/1.1 099 x\r\n\r\n", "HTTP/1.1 2000\r\n\r\n", "junk"]
-        {
+        for bad in [
+            "HTTP/1.1 200 a\rb\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "HTTP/2 200\r\n\r\n",
+            "HTTP/1.1 20\r\n\r\n",
+            "HTTP/1.1 099 x\r\n\r\n",
+            "HTTP/1.1 2000\r\n\r\n",
+            "junk",
+        ] {
             assert!(check(bad, false).is_err(), "{bad:?}");
         }
     }

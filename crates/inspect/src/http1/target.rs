@@ -1,9 +1,12 @@
 //! The request target in the form in which it is judged and forwarded.
 //!
-//! What was judged must be what the upstream serves. So the target is brought into one form first (RFC 3986, 6.2.2):
+//! What was judged must be what the upstream serves. So the path is brought into one form first (RFC 3986, 6.2.2):
 //! percent-escapes of unreserved characters are decoded, the others get upper-case digits, bytes that may not stand in a
 //! target are escaped, a stray percent sign is escaped, and dot segments are removed, escaped ones too. Doubled slashes,
 //! `%2F` and `%5C` stay: they mean different things to different upstreams, and the stage `hygiene` reports them.
+//!
+//! In a query only what may not stand there is escaped. Its valid escapes stay as they were sent, because signatures are
+//! computed over them, and every reader decodes them alike.
 
 use std::borrow::Cow;
 
@@ -24,7 +27,7 @@ pub struct CanonicalTarget<'a> {
 /// Brings path and query into canonical form; borrows when nothing had to change.
 pub fn canonical_target<'a>(path: &'a [u8], query: Option<&'a [u8]>) -> CanonicalTarget<'a> {
     let mut notes = SmallVec::new();
-    let mut path = canonical_bytes(path, &mut notes);
+    let mut path = canonical_bytes(path, Escapes::Normal, &mut notes);
     if has_dot_segment(&path) {
         path = Cow::Owned(without_dot_segments(&path));
         note(&mut notes, Anomaly::TargetDotSegments);
@@ -32,7 +35,7 @@ pub fn canonical_target<'a>(path: &'a [u8], query: Option<&'a [u8]>) -> Canonica
     if path.is_empty() {
         path = Cow::Borrowed(b"/");
     }
-    let query = query.map(|query| canonical_bytes(query, &mut notes));
+    let query = query.map(|query| canonical_bytes(query, Escapes::AsSent, &mut notes));
     CanonicalTarget { path, query, notes }
 }
 
@@ -71,10 +74,20 @@ fn class(byte: u8) -> Class {
     CLASS.get(byte as usize).copied().unwrap_or(Class::Escape)
 }
 
-fn canonical_bytes<'a>(bytes: &'a [u8], notes: &mut SmallVec<[Anomaly; 2]>) -> Cow<'a, [u8]> {
+/// What becomes of valid percent-escapes.
+#[derive(Clone, Copy, PartialEq)]
+enum Escapes {
+    Normal,
+    AsSent,
+}
+
+fn canonical_bytes<'a>(bytes: &'a [u8], escapes: Escapes, notes: &mut SmallVec<[Anomaly; 2]>) -> Cow<'a, [u8]> {
     let Some(first) = bytes.iter().position(|&byte| class(byte) != Class::Plain) else {
         return Cow::Borrowed(bytes);
     };
+    if escapes == Escapes::AsSent && is_clean(bytes.get(first..).unwrap_or_default()) {
+        return Cow::Borrowed(bytes);
+    }
     let mut out = Vec::with_capacity(bytes.len() + 16);
     out.extend_from_slice(bytes.get(..first).unwrap_or_default());
     let mut rest = bytes.get(first..).unwrap_or_default();
@@ -87,6 +100,7 @@ fn canonical_bytes<'a>(bytes: &'a [u8], notes: &mut SmallVec<[Anomaly; 2]>) -> C
                 push_escaped(&mut out, byte);
             }
             Class::Percent => match escape_value(after) {
+                Some(_) if escapes == Escapes::AsSent => out.push(byte),
                 Some(value) => {
                     rest = after.get(2..).unwrap_or_default();
                     if value.is_ascii_alphanumeric() || matches!(value, b'-' | b'.' | b'_' | b'~') {
@@ -103,6 +117,18 @@ fn canonical_bytes<'a>(bytes: &'a [u8], notes: &mut SmallVec<[Anomaly; 2]>) -> C
         }
     }
     Cow::Owned(out)
+}
+
+/// True when every byte may stand as it is and every percent sign begins an escape.
+fn is_clean(mut rest: &[u8]) -> bool {
+    while let Some(at) = rest.iter().position(|&byte| class(byte) != Class::Plain) {
+        let after = rest.get(at + 1..).unwrap_or_default();
+        if rest.get(at) != Some(&b'%') || escape_value(after).is_none() {
+            return false;
+        }
+        rest = after.get(2..).unwrap_or_default();
+    }
+    true
 }
 
 fn escape_value(after: &[u8]) -> Option<u8> {
@@ -174,6 +200,17 @@ mod tests {
         check("/...", "/...");
         check("", "/");
         check("*", "*");
+    }
+
+    #[test]
+    fn queries_keep_their_escapes() {
+        let check = |query: &str, expected: &str| {
+            let canonical = canonical_target(b"/", Some(query.as_bytes())).query.unwrap();
+            assert_eq!(String::from_utf8_lossy(&canonical), expected, "{query}");
+        };
+        check("a=%7e%2f&b=../c", "a=%7e%2f&b=../c");
+        check("a=100%&b=\"%2f\"", "a=100%25&b=%22%2f%22");
+        check("a=\u{e9}%c3%a9", "a=%C3%A9%c3%a9");
     }
 
     #[test]
