@@ -5,6 +5,7 @@
 
 pub mod decide;
 pub mod http1;
+pub mod http2;
 pub mod pipeline;
 pub mod policy;
 pub mod stage;

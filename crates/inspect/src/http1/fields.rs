@@ -22,7 +22,7 @@ const TOKEN: [bool; 256] = {
     table
 };
 
-pub(super) fn is_token_byte(byte: u8) -> bool {
+pub(crate) fn is_token_byte(byte: u8) -> bool {
     TOKEN.get(byte as usize).copied().unwrap_or(false)
 }
 
@@ -130,13 +130,8 @@ fn trailing_space(value: &[u8]) -> usize {
 
 /// Values may hold HTAB, visible ASCII and space; bytes above 0x7F are noted; control bytes refuse (RFC 9110, 5.5).
 fn check_value(value: &[u8], at: usize, notes: &mut SmallVec<[Noted; 2]>) -> Result<(), Noted> {
-    // One pass without branches, which the compiler turns into vector instructions: this runs over every byte.
-    let (mut control, mut high) = (false, 0u8);
-    for &byte in value {
-        control |= ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f);
-        high |= byte;
-    }
-    if control {
+    // Two passes without branches, which the compiler turns into vector instructions: this runs over every byte.
+    if has_control(value) {
         let offset = value.iter().position(|&byte| is_control(byte)).unwrap_or_default();
         let anomaly = match value.get(offset) {
             Some(0) => Anomaly::FieldValueNul,
@@ -145,14 +140,19 @@ fn check_value(value: &[u8], at: usize, notes: &mut SmallVec<[Noted; 2]>) -> Res
         };
         return Err(Noted::new(anomaly, at + offset));
     }
-    if high & 0x80 != 0 && !notes.iter().any(|noted| noted.anomaly == Anomaly::FieldValueObsText) {
+    if !value.is_ascii() && !notes.iter().any(|noted| noted.anomaly == Anomaly::FieldValueObsText) {
         notes.push(Noted::new(Anomaly::FieldValueObsText, at));
     }
     Ok(())
 }
 
+/// True when a byte may not stand in a field value.
+pub(crate) fn has_control(value: &[u8]) -> bool {
+    value.iter().fold(false, |control, &byte| control | is_control(byte))
+}
+
 fn is_control(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t') || byte == 0x7f
+    ((byte < 0x20) & (byte != b'\t')) | (byte == 0x7f)
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 //! Left out on purpose: HTTP/0.9, obs-fold, bare LF, any transfer coding but `chunked`, several `Content-Length`.
 
 mod body;
-mod fields;
-mod request;
+pub(crate) mod fields;
+pub(crate) mod request;
 mod response;
 mod target;
 

@@ -90,7 +90,7 @@ fn split_request_line<'a>(
 }
 
 /// RFC 9112, 3.2: origin, absolute, authority or asterisk form; and no byte that splits lines or words.
-fn check_target(method: &[u8], target: &[u8]) -> Result<(), Anomaly> {
+pub(crate) fn check_target(method: &[u8], target: &[u8]) -> Result<(), Anomaly> {
     if target.is_empty() {
         return Err(Anomaly::RequestLineMalformed);
     }
@@ -239,7 +239,7 @@ fn request_framing(head: &RequestHead, notes: &mut SmallVec<[Noted; 2]>) -> Resu
 }
 
 /// RFC 9110, 8.6: digits only, and small enough to count with.
-pub(super) fn content_length(value: &[u8]) -> Option<u64> {
+pub(crate) fn content_length(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }
