@@ -1,0 +1,550 @@
+//! The writing side: one thread gives it exchanges, it brings them to the disk.
+//!
+//! Nothing that happens to the disk reaches the caller: an exchange is counted in memory first, kept in memory while the disk is
+//! full, and dropped and counted only when two segments' worth wait. What was decided is in [`Health`].
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use model::{Event, Timestamp};
+
+use crate::columns::{Batch, Columns};
+use crate::disk::Disk;
+use crate::error::StoreError;
+use crate::health::Health;
+use crate::journal::Journal;
+use crate::layout::{Layout, SegmentFile};
+use crate::recover;
+use crate::retention;
+use crate::rollup::{Rollups, distinct::mix};
+use crate::row::{Row, VerdictKind};
+use crate::segment::write_segment;
+use crate::settings::{Cut, Settings};
+
+/// How often retention looks.
+const HOUSEKEEPING_US: u64 = 60_000_000;
+/// How long a failed cut waits before it is tried again.
+const RETRY_US: u64 = 2_000_000;
+
+/// A segment on its way to the disk.
+#[derive(Debug)]
+struct Pending {
+    sequence: u64,
+    batch: Arc<Batch>,
+    work: Option<JoinHandle<Result<SegmentFile, StoreError>>>,
+    failed_at: Option<Timestamp>,
+}
+
+/// Writes exchanges to a data directory. See the crate's documentation for how to drive it.
+#[derive(Debug)]
+pub struct Writer {
+    layout: Layout,
+    settings: Settings,
+    disk: Disk,
+    /// Held as long as the writer lives: one writing process per directory.
+    _lock: File,
+    columns: Columns,
+    journal: Journal,
+    next_sequence: u64,
+    pending: Option<Pending>,
+    segments: Vec<SegmentFile>,
+    rollups: Rollups,
+    health: Health,
+    unflushed: u64,
+    now: Timestamp,
+    flushed_at: Timestamp,
+    rollups_at: Timestamp,
+    housekeeping_at: Timestamp,
+}
+
+impl Writer {
+    /// Opens or makes a data directory, finishes what a previous run left, and takes the lock.
+    ///
+    /// # Errors
+    /// When another process holds the directory, when it cannot be made or read, or when it is of a later version.
+    pub fn open(directory: &Path, settings: Settings) -> Result<Self, StoreError> {
+        Self::open_on(Disk::default(), directory, settings)
+    }
+
+    /// Like [`open`](Self::open), on a disk that may have faults.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(disk: Disk, directory: &Path, settings: Settings) -> Result<Self, StoreError> {
+        let layout = Layout::new(directory);
+        layout.create()?;
+        let lock = recover::take_lock(&layout)?;
+        let rollups = Rollups::open(&layout.rollups(), &settings)?;
+        let found = recover::recover(&disk, &layout, settings.segment_rows_max as usize)?;
+        Ok(Self {
+            layout,
+            settings,
+            disk,
+            _lock: lock,
+            columns: found.columns,
+            journal: found.journal,
+            next_sequence: found.next_sequence,
+            pending: None,
+            segments: found.segments,
+            rollups,
+            health: Health { writable: true, ..found.health },
+            unflushed: 0,
+            now: Timestamp(0),
+            flushed_at: Timestamp(0),
+            rollups_at: Timestamp(0),
+            housekeeping_at: Timestamp(0),
+        })
+    }
+
+    /// Takes exchanges. Never fails and never waits for the disk, except to cut a segment under [`Cut::Inline`].
+    pub fn write(&mut self, events: &[Event]) {
+        let rows_max = self.settings.segment_rows_max as usize;
+        for event in events {
+            self.health.exchanges += 1;
+            self.rollups.add(event);
+            let Some(weight) = self.weight(event) else {
+                self.health.events_sampled_out += 1;
+                continue;
+            };
+            if self.columns.len() >= rows_max {
+                self.cut_if_free();
+                if self.columns.len() >= rows_max.saturating_mul(2) {
+                    self.health.events_dropped += 1;
+                    continue;
+                }
+            }
+            let row = Row::of(event, weight);
+            match self.columns.push(&row) {
+                Ok(()) => {
+                    self.health.events += 1;
+                    self.unflushed += 1;
+                }
+                Err(error) => {
+                    self.health.events_dropped += 1;
+                    self.health.fail(self.now, &error);
+                    continue;
+                }
+            }
+            if let Err(error) = self.journal.push(&row) {
+                self.health.fail(self.now, &error);
+            }
+        }
+    }
+
+    /// The weight of an exchange that is kept: how many it stands for.
+    fn weight(&self, event: &Event) -> Option<f32> {
+        let share = self.settings.ordinary_share;
+        let ordinary = event.findings.is_empty() && VerdictKind::of(event) == VerdictKind::Pass;
+        if !ordinary || share >= 1.0 {
+            return Some(1.0);
+        }
+        // The id decides, so that replaying the same traffic keeps the same exchanges.
+        let draw = (mix(event.id.0) >> 40) as f32 / (1u32 << 24) as f32;
+        (draw < share).then(|| 1.0 / share)
+    }
+
+    /// Does what is due at `now`: call it a few times per second. Waits for the disk when a flush is due.
+    pub fn tick(&mut self, now: Timestamp) {
+        if now < self.now {
+            // The clock was set back: start counting anew rather than waiting for it to catch up.
+            (self.flushed_at, self.rollups_at, self.housekeeping_at) = (now, now, now);
+        }
+        self.now = now;
+        self.reap();
+        let due = |since: Timestamp, every_ms: u32| now.micros_since(since) >= u64::from(every_ms) * 1_000;
+        if due(self.flushed_at, self.settings.flush_every_ms) {
+            self.flush_journal();
+        }
+        if due(self.rollups_at, self.settings.rollup_every_ms) {
+            self.flush_rollups();
+        }
+        let age_us = u64::from(self.settings.segment_age_s_max) * 1_000_000;
+        let old = self.columns.first_at().is_some_and(|at| now.micros_since(Timestamp(at)) >= age_us);
+        if old || self.columns.len() >= self.settings.segment_rows_max as usize {
+            self.cut_if_free();
+        }
+        if now.micros_since(self.housekeeping_at) >= HOUSEKEEPING_US {
+            self.housekeeping_at = now;
+            self.expire();
+        }
+    }
+
+    /// Brings everything taken so far to the disk, whether or not it is due.
+    pub fn flush(&mut self) {
+        self.flush_journal();
+        self.flush_rollups();
+    }
+
+    fn flush_journal(&mut self) {
+        self.flushed_at = self.now;
+        match self.journal.flush(&self.disk) {
+            Ok(()) => {
+                self.unflushed = 0;
+                self.health.writable = self.pending.as_ref().is_none_or(|pending| pending.failed_at.is_none());
+            }
+            Err(error) => self.health.fail(self.now, &error),
+        }
+    }
+
+    fn flush_rollups(&mut self) {
+        self.rollups_at = self.now;
+        if let Err(error) = self.rollups.flush() {
+            self.health.fail(self.now, &error);
+        }
+    }
+
+    /// Starts cutting a segment, unless one is still on its way.
+    fn cut_if_free(&mut self) {
+        self.reap();
+        if self.pending.is_some() || self.columns.is_empty() {
+            return;
+        }
+        // What the segment will hold is safe in the journal until the segment is there.
+        self.flush_journal();
+        let sequence = self.journal.sequence();
+        let next = match Journal::new(self.layout.journal(self.next_sequence), self.next_sequence, 0) {
+            Ok(next) => next,
+            Err(error) => return self.health.fail(self.now, &error),
+        };
+        let batch = match self.columns.finish() {
+            Ok(batch) => Arc::new(batch),
+            Err(error) => return self.health.fail(self.now, &error),
+        };
+        self.journal = next;
+        self.next_sequence += 1;
+        self.unflushed = 0;
+        self.pending = Some(Pending { sequence, batch, work: None, failed_at: None });
+        self.start_pending();
+    }
+
+    fn start_pending(&mut self) {
+        let Some(pending) = &mut self.pending else { return };
+        let (disk, layout, batch) = (self.disk.clone(), self.layout.clone(), pending.batch.clone());
+        let sequence = pending.sequence;
+        let cut = move || write_segment(&disk, &layout, sequence, &batch);
+        match self.settings.cut {
+            Cut::Inline => {
+                let outcome = cut();
+                self.finish_pending(outcome);
+            }
+            Cut::Aside => match std::thread::Builder::new().name("store-cut".to_owned()).spawn(cut) {
+                Ok(work) => pending.work = Some(work),
+                Err(source) => {
+                    pending.failed_at = Some(self.now);
+                    let path = self.layout.events();
+                    self.health.fail(self.now, &StoreError::Io { action: "start a thread for", path, source });
+                }
+            },
+        }
+    }
+
+    /// Collects a cut that has ended, or tries again one that failed.
+    fn reap(&mut self) {
+        let Some(pending) = &mut self.pending else { return };
+        if let Some(work) = pending.work.take_if(|work| work.is_finished()) {
+            self.finish_work(work);
+        } else if pending.work.is_none()
+            && pending.failed_at.is_some_and(|at| self.now.micros_since(at) >= RETRY_US || at > self.now)
+        {
+            self.start_pending();
+        }
+    }
+
+    fn finish_work(&mut self, work: JoinHandle<Result<SegmentFile, StoreError>>) {
+        let outcome = work.join().unwrap_or(Err(StoreError::Stopped));
+        self.finish_pending(outcome);
+    }
+
+    fn finish_pending(&mut self, outcome: Result<SegmentFile, StoreError>) {
+        let Some(mut pending) = self.pending.take() else { return };
+        match outcome {
+            Ok(segment) => {
+                // The journal is spent; when it stays, the next opening removes it.
+                let _ = fs::remove_file(self.layout.journal(pending.sequence));
+                self.health.segment_bytes_written += segment.bytes;
+                self.health.segment_rows_written += pending.batch.rows.num_rows() as u64;
+                self.health.writable = true;
+                self.segments.push(segment);
+            }
+            Err(error) => {
+                self.health.fail(self.now, &error);
+                pending.failed_at = Some(self.now);
+                self.pending = Some(pending);
+            }
+        }
+    }
+
+    /// Waits until no cut is on its way.
+    pub fn settle(&mut self) {
+        if let Some(work) = self.pending.as_mut().and_then(|pending| pending.work.take()) {
+            self.finish_work(work);
+        }
+    }
+
+    /// Cuts a segment now and waits for it: for ingestion, and before files are handed to others.
+    pub fn cut(&mut self) {
+        self.settle();
+        self.cut_if_free();
+        self.settle();
+    }
+
+    fn expire(&mut self) {
+        let expired = retention::expire(&mut self.segments, self.now, &self.settings);
+        if let Some(error) = &expired.error {
+            self.health.fail(self.now, error);
+        }
+        self.health.segments_expired += expired.segments;
+        let noted = if expired.segments == 0 {
+            Ok(())
+        } else {
+            self.rollups.note_expired(self.now, expired.segments, expired.bytes, expired.latest_at)
+        };
+        if let Err(error) = noted.and_then(|()| self.rollups.expire(self.now, &self.settings)) {
+            self.health.fail(self.now, &error);
+        }
+    }
+
+    /// How the store is doing.
+    pub fn health(&self) -> Health {
+        let waiting = self.pending.as_ref().map_or(0, |pending| pending.batch.rows.num_rows());
+        Health {
+            events_in_memory: (self.columns.len() + waiting) as u64,
+            events_unflushed: self.unflushed,
+            rollups_folded: self.rollups.folded(),
+            rollups_waiting: self.rollups.waiting() as u64,
+            segments: self.segments.len() as u64,
+            bytes_on_disk: self.segments.iter().map(|segment| segment.bytes).sum::<u64>() + self.journal.bytes(),
+            ..self.health.clone()
+        }
+    }
+
+    /// Brings everything to the disk and gives the directory back.
+    pub fn close(mut self) -> Health {
+        self.settle();
+        self.flush();
+        self.health()
+    }
+
+    /// The rollups, for tests that fill their database.
+    #[cfg(any(test, feature = "testing"))]
+    pub const fn rollups(&self) -> &Rollups {
+        &self.rollups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Faults;
+    use crate::journal::read_journal;
+    use crate::segment::check_segment;
+    use crate::testing::Traffic;
+
+    fn settings() -> Settings {
+        Settings { segment_rows_max: 1_000, cut: Cut::Inline, ..Settings::default() }
+    }
+
+    /// Exchanges on disk: in segments and in journals no segment has replaced.
+    fn stored(directory: &Path) -> u64 {
+        let files = Layout::new(directory).list().expect("a list");
+        let segments: u64 = files.segments.iter().map(|s| check_segment(&s.path).expect("a whole segment")).sum();
+        let journals: u64 =
+            files.journals.iter().map(|j| read_journal(&j.path, 0, |_| Ok(())).expect("a journal").rows).sum();
+        segments + journals
+    }
+
+    fn write(writer: &mut Writer, traffic: &mut Traffic, exchanges: usize) {
+        let events: Vec<Event> = (0..exchanges).map(|_| traffic.event()).collect();
+        writer.write(&events);
+        traffic.wait_us(1_000_000);
+        writer.tick(traffic.now());
+    }
+
+    #[test]
+    fn everything_written_is_on_disk_and_found_again() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut traffic = Traffic::new(20);
+        let mut total = 0;
+        for run in 0..4 {
+            let mut writer = Writer::open(directory.path(), settings()).expect("a writer");
+            for _ in 0..9 {
+                write(&mut writer, &mut traffic, 170);
+                total += 170;
+            }
+            let health = writer.close();
+            assert_eq!((health.errors, health.events_dropped, health.events), (0, 0, 9 * 170), "run {run}");
+            assert_eq!(stored(directory.path()), total);
+        }
+        assert_eq!(Layout::new(directory.path()).list().expect("a list").segments.len(), 6);
+    }
+
+    #[test]
+    fn segments_are_cut_aside_without_losing_anything() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut traffic = Traffic::new(21);
+        let settings = Settings { cut: Cut::Aside, ..settings() };
+        let mut writer = Writer::open(directory.path(), settings).expect("a writer");
+        for _ in 0..20 {
+            write(&mut writer, &mut traffic, 900);
+            writer.settle();
+        }
+        let health = writer.close();
+        assert_eq!((health.events, health.events_dropped), (18_000, 0));
+        assert_eq!(stored(directory.path()), 18_000);
+    }
+
+    #[test]
+    fn a_second_writer_is_told_so() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let writer = Writer::open(directory.path(), settings()).expect("a writer");
+        let error = Writer::open(directory.path(), settings()).expect_err("locked");
+        assert!(matches!(error, StoreError::Locked(_)), "{error}");
+        drop(writer);
+        Writer::open(directory.path(), settings()).expect("free again");
+    }
+
+    /// A disk that is full again and again: what is on disk is always whole, and drops are counted exactly.
+    #[test]
+    fn a_full_disk_drops_only_what_it_counts() {
+        for seed in 0..12 {
+            let directory = tempfile::tempdir().expect("a directory");
+            let faults = Faults::with_room(1 << 40);
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut traffic = Traffic::new(seed);
+            let disk = Disk::with_faults(faults.clone());
+            let mut writer = Writer::open_on(disk, directory.path(), settings()).expect("a writer");
+            for _ in 0..60 {
+                match random.u32(..4) {
+                    0 => faults.set_room(random.i64(..30_000)),
+                    1 => faults.set_room(1 << 40),
+                    _ => {}
+                }
+                write(&mut writer, &mut traffic, 180);
+                traffic.wait_us(3_000_000);
+                let health = writer.health();
+                assert!(health.events_in_memory <= 3_000, "seed {seed}");
+                assert_eq!(health.events + health.events_dropped, health.exchanges, "seed {seed}");
+            }
+            faults.set_room(1 << 40);
+            traffic.wait_us(10_000_000);
+            writer.tick(traffic.now());
+            let health = writer.close();
+            assert!(health.writable, "seed {seed}: {:?}", health.last_error);
+            assert_eq!(stored(directory.path()), health.events, "seed {seed}");
+            assert_eq!(health.exchanges, 60 * 180);
+        }
+    }
+
+    /// The process dies between any two calls: everything flushed is found, nothing twice.
+    #[test]
+    fn dying_loses_only_what_was_not_flushed() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut traffic = Traffic::new(22);
+        let mut random = fastrand::Rng::with_seed(23);
+        let mut flushed = 0;
+        for round in 0..30 {
+            let mut writer = Writer::open(directory.path(), settings()).expect("a writer");
+            assert_eq!(stored(directory.path()), flushed, "round {round}");
+            for _ in 0..random.usize(..6) {
+                write(&mut writer, &mut traffic, 150);
+                flushed += 150;
+            }
+            let lost: Vec<Event> = (0..40).map(|_| traffic.event()).collect();
+            writer.write(&lost);
+            if writer.journal.bytes() == 0 {
+                // Cutting a segment flushes: those forty are then safe or partly safe, which is not what is tested here.
+                flushed = stored(directory.path());
+            }
+            drop(writer);
+            flushed = flushed.max(stored(directory.path()));
+            let files = Layout::new(directory.path()).list().expect("a list");
+            if let Some(journal) = files.journals.first() {
+                // A frame that was being written when the machine stopped.
+                let mut bytes = fs::read(&journal.path).expect("a journal");
+                bytes.extend_from_slice(&b"PEJ1torn"[..random.usize(..8)]);
+                fs::write(&journal.path, bytes).expect("a torn journal");
+            }
+        }
+    }
+
+    #[test]
+    fn leftovers_of_every_kind_are_cleared_up() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let layout = Layout::new(directory.path());
+        let mut traffic = Traffic::new(24);
+        let mut writer = Writer::open(directory.path(), settings()).expect("a writer");
+        write(&mut writer, &mut traffic, 1_200);
+        let spent = fs::read(writer.journal.path()).expect("the journal");
+        writer.close();
+        let before = stored(directory.path());
+        // A journal whose segment is there, an unfinished segment, a torn segment, an empty journal.
+        fs::write(layout.journal(1), spent).expect("a spent journal");
+        fs::write(layout.events().join("e1_1_2_0000000009.parquet.tmp"), b"PAR1").expect("an unfinished file");
+        fs::write(layout.segment(70, 1, 2), b"PAR1....").expect("a torn file");
+        fs::write(layout.journal(80), b"").expect("an empty journal");
+        fs::write(layout.journal(81), b"").expect("an empty journal");
+        let writer = Writer::open(directory.path(), settings()).expect("a writer");
+        let health = writer.health();
+        assert_eq!((health.segments_damaged, health.segments), (1, 2));
+        assert_eq!(writer.journal.sequence(), 81);
+        drop(writer);
+        assert_eq!(stored(directory.path()), before);
+        let files = layout.list().expect("a list");
+        assert_eq!((files.unfinished.len(), files.replaced.len()), (0, 0));
+    }
+
+    #[test]
+    fn sampling_keeps_findings_and_weighs_the_rest() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut traffic = Traffic::new(25);
+        let settings = Settings { ordinary_share: 0.1, segment_rows_max: 100_000, ..settings() };
+        let mut writer = Writer::open(directory.path(), settings).expect("a writer");
+        let events: Vec<Event> = (0..20_000).map(|_| traffic.event()).collect();
+        writer.write(&events);
+        writer.flush();
+        let special = events.iter().filter(|event| !event.findings.is_empty()).count();
+        let mut weight = 0.0;
+        let mut found = 0;
+        read_journal(writer.journal.path(), 0, |row| {
+            weight += f64::from(row.weight);
+            found += usize::from(!row.findings.is_empty());
+            Ok(())
+        })
+        .expect("a journal");
+        assert_eq!(found, special);
+        assert!((weight - 20_000.0).abs() < 1_500.0, "{weight}");
+        let health = writer.close();
+        assert_eq!(health.events + health.events_sampled_out, 20_000);
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_stop_flushing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut traffic = Traffic::new(26);
+        let mut writer = Writer::open(directory.path(), settings()).expect("a writer");
+        write(&mut writer, &mut traffic, 100);
+        writer.write(&[traffic.event()]);
+        let back = Timestamp(traffic.now().0 - 86_400_000_000);
+        writer.tick(back);
+        writer.tick(Timestamp(back.0 + 1_000_000));
+        assert_eq!(writer.health().events_unflushed, 0);
+    }
+
+    #[test]
+    fn old_segments_are_cut_and_deleted_in_time() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut traffic = Traffic::new(27);
+        let settings = Settings { segment_age_s_max: 60, events_age_s_max: 600, ..settings() };
+        let mut writer = Writer::open(directory.path(), settings).expect("a writer");
+        for _ in 0..30 {
+            write(&mut writer, &mut traffic, 10);
+            traffic.wait_us(61_000_000);
+            writer.tick(traffic.now());
+        }
+        let health = writer.health();
+        assert!((9..=11).contains(&health.segments), "{}", health.segments);
+        assert_eq!(health.segments + health.segments_expired, 30);
+    }
+}
