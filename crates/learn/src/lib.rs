@@ -1,1 +1,21 @@
-//! (crate documentation follows with its first module)
+//! Learns from traffic, off the data path: which endpoints exist, how their paths vary, what is noise.
+//!
+//! Reached from outside through [`Learner`]: observations go in one at a time, endpoints with their evidence come out.
+//! No network, no disk, no clock; every table has a limit, and the same observations give the same endpoints.
+
+pub mod context;
+pub mod features;
+pub mod judge;
+pub mod learner;
+pub mod lexical;
+pub mod matcher;
+pub mod models;
+pub mod noise;
+pub mod path;
+pub mod protocol;
+pub mod request;
+pub mod siblings;
+pub mod trie;
+
+pub use learner::{Learner, LearnerLimits, Placed};
+pub use models::Models;

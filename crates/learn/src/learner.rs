@@ -1,0 +1,428 @@
+//! The learner: observations in, endpoints out. Pure: no clock, no I/O, bounded memory.
+//!
+//! [`Learner::observe`] costs a few microseconds and never judges; [`Learner::refresh`] judges every group of hosts
+//! that has grown enough since the last time, and makes the endpoints and the matcher anew.
+
+use std::collections::HashMap;
+
+use ml::hash::{BuildPassHasher, hash_bytes, mix};
+use model::Observation;
+
+use crate::context::{Clients, HostContext, domain_of};
+use crate::judge::{Branches, judge};
+use crate::matcher::Matcher;
+use crate::models::Models;
+use crate::noise::Site;
+use crate::path::{Pieces, pieces, query_of};
+use crate::protocol::hints;
+use crate::request::{Agent, Media, Signature, signature};
+use crate::trie::{MethodId, NodeId, Terminal, Trie, TrieLimits};
+
+/// Bounds of a learner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LearnerLimits {
+    /// Most groups of hosts; observations of further ones are counted and dropped.
+    pub groups_max: usize,
+    /// Most hosts told apart.
+    pub hosts_max: usize,
+    /// Most nodes of one group's trie.
+    pub nodes_max: usize,
+    /// Most exact children of one node.
+    pub children_max: usize,
+    /// Clients remembered.
+    pub clients_max: usize,
+    /// Request signatures remembered.
+    pub signatures_max: usize,
+    /// Most methods told apart; further ones share a name.
+    pub methods_max: usize,
+}
+
+impl Default for LearnerLimits {
+    fn default() -> Self {
+        Self {
+            groups_max: 64,
+            hosts_max: 1024,
+            nodes_max: 30_000,
+            children_max: 512,
+            clients_max: 32_768,
+            signatures_max: 65_536,
+            methods_max: 24,
+        }
+    }
+}
+
+/// A request below this probability never shapes the trie.
+pub const ADMISSION_MIN: f32 = 0.05;
+/// An endpoint below this probability is noise.
+pub const ENDPOINT_MIN: f32 = 0.5;
+/// A request below this probability is no API request even at an endpoint.
+pub const REQUEST_MIN: f32 = 0.05;
+
+/// Methods every learner knows, in the order of their ids.
+pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// What is learned about one group of hosts.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// The domain the hosts share.
+    pub domain: Box<str>,
+    /// The trie.
+    pub trie: Trie,
+    /// The last judgement.
+    pub branches: Branches,
+    /// The endpoints of the last judgement.
+    pub found: Vec<Found>,
+    /// Compiled templates of the last judgement; numbers are indices into `found`.
+    pub matcher: Matcher,
+    /// The trie's sequence at the last judgement.
+    judged_at: u32,
+}
+
+/// An endpoint of the last judgement, before it is described.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Found {
+    /// Index of its branch.
+    pub branch: usize,
+    /// Its method.
+    pub method: MethodId,
+    /// Probability of being an endpoint of an API.
+    pub probability: f32,
+}
+
+/// Counters of what a learner did not keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// Observations of hosts beyond the limit.
+    pub hosts: u64,
+    /// Observations without a host group.
+    pub groups: u64,
+}
+
+/// Learns endpoints from observations.
+#[derive(Clone, Debug)]
+pub struct Learner {
+    models: Models,
+    limits: LearnerLimits,
+    groups: Vec<Group>,
+    group_of: HashMap<Box<str>, usize>,
+    hosts: Vec<(Box<str>, usize, HostContext)>,
+    host_of: HashMap<Box<str>, usize>,
+    methods: Vec<Box<str>>,
+    clients: Clients,
+    signatures: HashMap<u64, f32, BuildPassHasher>,
+    key: u64,
+    /// Observations taken.
+    pub observed: u64,
+    /// Observations dropped.
+    pub dropped: Dropped,
+}
+
+/// How a request was placed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placed {
+    /// Index of the group.
+    pub group: usize,
+    /// Index of the endpoint among the group's `found`.
+    pub found: usize,
+    /// Probability that this request is an API request.
+    pub probability: f32,
+}
+
+impl Learner {
+    /// A learner with the given models. `key` makes its hash tables unpredictable to outsiders; any number will do.
+    pub fn new(models: Models, limits: LearnerLimits, key: u64) -> Self {
+        Self {
+            models,
+            limits,
+            groups: Vec::new(),
+            group_of: HashMap::new(),
+            hosts: Vec::new(),
+            host_of: HashMap::new(),
+            methods: METHODS.iter().map(|&method| method.into()).collect(),
+            clients: Clients::new(limits.clients_max),
+            signatures: HashMap::default(),
+            key,
+            observed: 0,
+            dropped: Dropped::default(),
+        }
+    }
+
+    /// The models in use.
+    pub const fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// The groups of hosts.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The name of a method.
+    pub fn method(&self, id: MethodId) -> &str {
+        self.methods.get(usize::from(id)).map_or("OTHER", |method| method)
+    }
+
+    /// The name of a host by its index in terminals.
+    pub fn host(&self, index: u16) -> &str {
+        self.hosts.get(usize::from(index)).map_or("", |host| &host.0)
+    }
+
+    /// Takes one observation.
+    pub fn observe(&mut self, observation: &Observation) {
+        self.observed += 1;
+        let Some(host) = self.host_index(&observation.host) else { return };
+        let pieces = pieces(&observation.target);
+        let client = Clients::key(observation);
+        let probability = self.api_probability_at(observation, &pieces, host, client);
+        if let Some((_, _, context)) = self.hosts.get_mut(host) {
+            context.observe(observation);
+        }
+        if let Some(client) = client {
+            self.clients.observe(client, observation);
+        }
+        let method = self.method_id(&observation.method);
+        let disguised = self.hosts.get(host).is_some_and(|(_, _, context)| context.error_shape_class(observation) == 3);
+        let Some(group) = self.hosts.get(host).map(|host| host.1) else { return };
+        let Some(group) = self.groups.get_mut(group) else { return };
+        let success = (100..400).contains(&observation.status);
+        let node = if success && probability >= ADMISSION_MIN {
+            Some(group.trie.insert(&pieces, client))
+        } else {
+            group.trie.find(&pieces)
+        };
+        let Some(node) = node else { return };
+        let known =
+            group.trie.node(node).is_some_and(|node| node.terminals.iter().any(|terminal| terminal.method == method));
+        if !known && !(success && probability >= ADMISSION_MIN) {
+            return;
+        }
+        let Some(terminal) = group.trie.terminal(node, method) else { return };
+        record(terminal, observation, probability, disguised, client, host as u16);
+    }
+
+    /// The node a path has now, for training and explanations.
+    pub fn node_of(&self, observation: &Observation) -> Option<(usize, NodeId)> {
+        let (_, group, _) = self.hosts.get(*self.host_of.get(&*observation.host)?)?;
+        Some((*group, self.groups.get(*group)?.trie.find(&pieces(&observation.target))?))
+    }
+
+    /// Judges the groups that have grown by a quarter since they were last judged. Gives how many were judged.
+    pub fn refresh(&mut self) -> usize {
+        let mut judged = 0;
+        for at in 0..self.groups.len() {
+            let due = self.groups.get(at).is_some_and(|group| {
+                u64::from(group.trie.sequence) * 4 >= u64::from(group.judged_at) * 5
+                    && group.trie.sequence > group.judged_at
+            });
+            if due {
+                self.refresh_group(at);
+                judged += 1;
+            }
+        }
+        judged
+    }
+
+    /// Judges every group that has grown at all.
+    pub fn refresh_all(&mut self) {
+        for at in 0..self.groups.len() {
+            if self.groups.get(at).is_some_and(|group| group.trie.sequence > group.judged_at) {
+                self.refresh_group(at);
+            }
+        }
+    }
+
+    fn refresh_group(&mut self, at: usize) {
+        let Some(group) = self.groups.get_mut(at) else { return };
+        let branches = judge(&group.trie, &self.models);
+        let site = Site::of(&branches);
+        let mut found = Vec::new();
+        for (index, branch) in branches.iter().enumerate() {
+            for terminal in branch.terminals.iter().filter(|terminal| terminal.successes > 0) {
+                let Some(row) = site.row(&branches, index, terminal, &self.models.lexicon) else { continue };
+                let probability = self.models.endpoint.probability(&row);
+                if probability >= ENDPOINT_MIN {
+                    found.push(Found { branch: index, method: terminal.method, probability });
+                }
+            }
+        }
+        let ends = found.iter().enumerate().map(|(number, one)| {
+            let method = self.methods.get(usize::from(one.method)).map_or("OTHER", |method| method);
+            (one.branch, method, number as u32)
+        });
+        group.matcher = Matcher::compile(&branches, ends);
+        group.found = found;
+        group.branches = branches;
+        group.judged_at = group.trie.sequence;
+    }
+
+    /// Places a request among the endpoints of the last judgement; `None` for what is no API request.
+    pub fn classify(&mut self, observation: &Observation) -> Option<Placed> {
+        let host = *self.host_of.get(&*observation.host)?;
+        let pieces = pieces(&observation.target);
+        let (_, group, _) = self.hosts.get(host)?;
+        let group = *group;
+        let found = self.groups.get(group)?.matcher.find(&observation.method, &pieces)? as usize;
+        let probability = self.api_probability_at(observation, &pieces, host, Clients::key(observation));
+        (probability >= REQUEST_MIN).then_some(Placed { group, found, probability })
+    }
+
+    /// The signature of a request in its present context, for training.
+    pub fn signature(&mut self, observation: &Observation) -> Option<Signature> {
+        let host = self.host_index(&observation.host)?;
+        let client = Clients::key(observation).and_then(|key| self.clients.find(key));
+        let (_, _, context) = self.hosts.get(host)?;
+        Some(signature(observation, &pieces(&observation.target), context, client))
+    }
+
+    fn api_probability_at(
+        &mut self,
+        observation: &Observation,
+        pieces: &Pieces<'_>,
+        host: usize,
+        client: Option<u64>,
+    ) -> f32 {
+        let Some((_, _, context)) = self.hosts.get(host) else { return 0.0 };
+        let client = client.and_then(|key| self.clients.find(key));
+        let signature = signature(observation, pieces, context, client);
+        let key = hash_bytes(self.key, &signature);
+        if let Some(&probability) = self.signatures.get(&key) {
+            return probability;
+        }
+        let probability = self.models.request.probability(&signature.map(f32::from));
+        if self.signatures.len() >= self.limits.signatures_max {
+            self.signatures.clear();
+        }
+        self.signatures.insert(key, probability);
+        probability
+    }
+
+    fn method_id(&mut self, method: &str) -> MethodId {
+        if let Some(at) = self.methods.iter().position(|known| **known == *method) {
+            return at as MethodId;
+        }
+        if self.methods.len() >= self.limits.methods_max || method.len() > 20 {
+            return MethodId::MAX;
+        }
+        self.methods.push(method.into());
+        (self.methods.len() - 1) as MethodId
+    }
+
+    fn host_index(&mut self, host: &str) -> Option<usize> {
+        if let Some(&index) = self.host_of.get(host) {
+            return Some(index);
+        }
+        if self.hosts.len() >= self.limits.hosts_max || host.len() > 255 {
+            self.dropped.hosts += 1;
+            return None;
+        }
+        let domain = domain_of(host);
+        let group = match self.group_of.get(domain) {
+            Some(&group) => group,
+            None if self.groups.len() >= self.limits.groups_max => {
+                self.dropped.groups += 1;
+                return None;
+            }
+            None => {
+                let limits = TrieLimits { nodes_max: self.limits.nodes_max, children_max: self.limits.children_max };
+                self.groups.push(Group {
+                    domain: domain.into(),
+                    trie: Trie::new(self.key, limits),
+                    branches: Vec::new(),
+                    found: Vec::new(),
+                    matcher: Matcher::default(),
+                    judged_at: 0,
+                });
+                self.group_of.insert(domain.into(), self.groups.len() - 1);
+                self.groups.len() - 1
+            }
+        };
+        let context = HostContext::new(domain);
+        self.hosts.push((host.into(), group, context));
+        self.host_of.insert(host.into(), self.hosts.len() - 1);
+        Some(self.hosts.len() - 1)
+    }
+
+    /// About how many bytes the learner holds, models apart.
+    pub fn bytes(&self) -> usize {
+        let tries: usize = self.groups.iter().map(|group| group.trie.bytes()).sum();
+        tries + self.clients.len() * 32 + self.signatures.len() * 14 + self.hosts.len() * 200
+    }
+}
+
+/// Writes one exchange into its terminal.
+fn record(
+    terminal: &mut Terminal,
+    observation: &Observation,
+    probability: f32,
+    disguised: bool,
+    client: Option<u64>,
+    host: u16,
+) {
+    let status = observation.status;
+    let class = match status {
+        0..=299 => 0,
+        300..=399 => 1,
+        401 | 403 => 2,
+        400..=499 => 3,
+        _ => 4,
+    };
+    if let Some(count) = terminal.classes.get_mut(class) {
+        *count = count.saturating_add(1);
+    }
+    let at = observation.at.0;
+    terminal.seen = match terminal.seen {
+        (0, 0) => (at, at),
+        (first, last) => (first.min(at), last.max(at)),
+    };
+    if status >= 400 || status == 0 {
+        terminal.failures = terminal.failures.saturating_add(1);
+        return;
+    }
+    terminal.successes = terminal.successes.saturating_add(1);
+    terminal.api_sum += probability;
+    let media = Media::of(observation.response_type.as_deref());
+    terminal.structured += u32::from(media.structured());
+    terminal.pages += u32::from(media == Media::Html);
+    terminal.untyped += u32::from(media == Media::None);
+    terminal.disguised += u32::from(disguised);
+    terminal.sessions += u32::from(observation.session.is_some());
+    terminal.credentials += u32::from(observation.credential == Some(true));
+    terminal.credentials_known += u32::from(observation.credential.is_some());
+    let agent = match Agent::of(observation.agent.as_deref()) {
+        Agent::Browser => Some(0),
+        Agent::Library | Agent::Application => Some(1),
+        Agent::Scanner | Agent::Crawler => Some(2),
+        Agent::None | Agent::Probe => None,
+    };
+    if let Some(count) = agent.and_then(|at: usize| terminal.agents.get_mut(at)) {
+        *count += 1;
+    }
+    terminal.size_sum += observation.response_bytes.map_or(0.0, |bytes| (bytes as f32).ln_1p());
+    terminal.hints |= hints(observation);
+    if let Some(shape) = observation.response_shape.as_deref() {
+        terminal.shaped = terminal.shaped.saturating_add(1);
+        // A settled shape hardly changes; one look in eight keeps it fresh.
+        if terminal.shaped <= 24 || terminal.shaped % 8 == 0 {
+            for &key in shape.iter().take(64) {
+                terminal.shape.add(mix(1, key) as u32);
+            }
+        }
+    }
+    let query = query_of(&observation.target);
+    if !query.is_empty() {
+        terminal.queries = terminal.queries.saturating_add(1);
+        for pair in query.split('&').take(16) {
+            let name = pair.split('=').next().unwrap_or_default();
+            if !name.is_empty() && name.len() <= 64 {
+                terminal.query.add(hash_bytes(2, name.as_bytes()) as u32);
+            }
+        }
+    }
+    if let Some(client) = client {
+        terminal.clients.add(client);
+    }
+    terminal.count_host(host, 1);
+    if let Some(operation) = observation.operation.as_deref().filter(|name| !name.is_empty() && name.len() <= 128) {
+        terminal.count_operation(operation, 1);
+    }
+}
