@@ -46,7 +46,13 @@ fn label(label: &str) -> bool {
 }
 
 fn a_label(label: &str) -> bool {
-    idna::domain_to_unicode(label).1.is_ok()
+    let (decoded, result) = idna::domain_to_unicode(label);
+    result.is_ok() && idna_contexts(&decoded) && !has_reserved_hyphens(&decoded)
+}
+
+/// Hyphens in the third and fourth place are kept for A-labels (RFC 5891 section 4.2.3.1).
+fn has_reserved_hyphens(label: &str) -> bool {
+    label.chars().skip(2).take(2).eq(['-', '-'])
 }
 
 /// RFC 5890: what IDNA 2008 can turn into a host name.
@@ -57,7 +63,8 @@ pub(super) fn idn_hostname(text: &str) -> bool {
     if text.is_ascii() {
         return hostname(text);
     }
-    if !idna_contexts(text) {
+    let dots = ['.', '\u{3002}', '\u{ff0e}', '\u{ff61}'];
+    if !idna_contexts(text) || text.split(dots).any(|label| !label.is_ascii() && has_reserved_hyphens(label)) {
         return false;
     }
     idna::domain_to_ascii_strict(text).is_ok_and(|ascii| hostname(&ascii))

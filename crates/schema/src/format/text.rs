@@ -42,9 +42,7 @@ pub(super) fn uri_template(text: &str) -> bool {
 
 fn template_literal(text: &str) -> bool {
     let bytes = text.as_bytes();
-    text.chars()
-        .enumerate()
-        .all(|(_, c)| !c.is_control() && !matches!(c, ' ' | '"' | '\'' | '<' | '>' | '\\' | '^' | '`' | '|'))
+    text.chars().all(|c| !c.is_control() && !matches!(c, ' ' | '"' | '<' | '>' | '\\' | '^' | '`' | '|'))
         && bytes.iter().enumerate().all(|(at, byte)| {
             *byte != b'%' || bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
         })
@@ -66,6 +64,7 @@ fn template_expression(text: &str) -> bool {
                 None => name,
             };
             !name.is_empty()
+                && !name.contains("..")
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'%'))
         })
 }

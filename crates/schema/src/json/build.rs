@@ -124,6 +124,55 @@ impl TapeBuilder {
         }
     }
 
+    /// How many nodes the closed value at `index` of this tape has.
+    pub(crate) fn size_at(&self, index: u32) -> usize {
+        let node = self.tape.node(index);
+        match node.kind {
+            NodeKind::Array | NodeKind::Object => node.a.saturating_sub(index).max(1) as usize,
+            _ => 1,
+        }
+    }
+
+    /// How deeply the closed value at `index` of this tape is nested; 0 for a scalar.
+    pub(crate) fn depth_at(&self, index: u32) -> usize {
+        let mut ends: Vec<u32> = Vec::new();
+        let mut deepest = 0;
+        for at in (index..).take(self.size_at(index)) {
+            while ends.last().is_some_and(|end| *end <= at) {
+                ends.pop();
+            }
+            let node = self.tape.node(at);
+            if matches!(node.kind, NodeKind::Array | NodeKind::Object) {
+                ends.push(node.a);
+                deepest = deepest.max(ends.len());
+            }
+        }
+        deepest
+    }
+
+    /// Copies the closed value at `index` of this tape to its end.
+    pub(crate) fn copy_own(&mut self, index: u32) {
+        self.counted();
+        let shift = self.next().wrapping_sub(index);
+        let start = index as usize;
+        for at in start..start + self.size_at(index) {
+            let Some(mut node) = self.tape.nodes.get(at).copied() else { return };
+            if matches!(node.kind, NodeKind::Array | NodeKind::Object) {
+                node.a = node.a.wrapping_add(shift);
+            }
+            if at == start && node.kind == NodeKind::Key {
+                node.kind = NodeKind::Text;
+            }
+            self.tape.nodes.push(node);
+        }
+    }
+
+    /// Copies the scalar at `index` of this tape as the key of the next member.
+    pub(crate) fn copy_as_key(&mut self, index: u32, offset: u32) {
+        let text = self.tape.node_text(self.tape.node(index)).to_owned();
+        self.key(&text, offset);
+    }
+
     /// The finished tape.
     pub fn finish(mut self) -> Tape<'static> {
         while self.open != NOTHING {

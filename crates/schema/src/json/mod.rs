@@ -14,6 +14,7 @@ mod number;
 mod parse;
 mod tape;
 mod value;
+mod write;
 
 pub use build::TapeBuilder;
 pub use equal::{equal, has_duplicates};
@@ -21,3 +22,4 @@ pub use limits::{Error, ErrorKind, JsonLimits, Note, NoteKind};
 pub use number::{Divisor, Number};
 pub use tape::Tape;
 pub use value::{Items, Kind, Members, Role, StringAt, Strings, Value};
+pub use write::to_text;

@@ -79,6 +79,11 @@ impl<'a> Tape<'a> {
         Value::new(self, 0)
     }
 
+    /// The value at a place that [`Value::index`] named.
+    pub fn at(&self, index: u32) -> Value<'_> {
+        Value::new(self, index)
+    }
+
     /// The value at a JSON Pointer (RFC 6901), such as `/user/roles/0`; the empty pointer is the whole text.
     pub fn find(&self, pointer: &str) -> Option<Value<'_>> {
         self.root().find(pointer)
