@@ -13,8 +13,10 @@
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use bytes::Bytes;
+use inspect::ConnectionFacts;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use model::head::{Field, Fields, Known};
+use model::head::{Field, Fields, Known, RequestHead};
 use smallvec::SmallVec;
 
 /// The most proxies in a row that are walked over.
@@ -37,6 +39,12 @@ pub enum Scheme {
     Http,
     /// Over TLS.
     Https,
+}
+
+impl From<&ConnectionFacts> for Scheme {
+    fn from(connection: &ConnectionFacts) -> Self {
+        if connection.tls { Self::Https } else { Self::Http }
+    }
 }
 
 impl Scheme {
@@ -178,31 +186,51 @@ impl ClientAddress {
             write_address(out, *hop);
         }
     }
+}
 
-    /// Writes the forwarding fields for an HTTP/1.1 upstream, as whole lines. `authority` is what the client asked for.
-    pub fn write_lines(&self, fields: &Fields, authority: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(b"x-forwarded-for: ");
-        self.write_chain(out);
-        out.extend_from_slice(b"\r\nx-forwarded-proto: ");
-        out.extend_from_slice(self.proto.name().as_bytes());
-        let host = self.forwarded_host(fields, authority);
-        if !host.is_empty() {
-            out.extend_from_slice(b"\r\nx-forwarded-host: ");
-            out.extend_from_slice(host);
+/// What the upstream is told of the client, in place of what the client said.
+#[derive(Clone, Debug)]
+pub struct Forwarding {
+    address: ClientAddress,
+    host: Bytes,
+}
+
+impl Forwarding {
+    /// For a request whose client was found. The host is the one the client asked for: what a trusted proxy says in
+    /// `X-Forwarded-Host`, else the authority; it is left out when it holds bytes that no authority has.
+    pub fn new(address: &ClientAddress, head: &RequestHead) -> Self {
+        let told = address.from_trusted_proxy.then(|| last_element(&head.fields, Known::XForwardedHost)).flatten();
+        let host = told.map_or_else(|| head.authority.clone(), Bytes::copy_from_slice);
+        let plain = host.iter().all(|&byte| byte.is_ascii_graphic() && byte != b',');
+        Self { address: address.clone(), host: if plain { host } else { Bytes::new() } }
+    }
+
+    /// Writes the fields as lines of HTTP/1.1.
+    pub fn write_h1(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        self.address.write_chain(out);
+        out.extend_from_slice(b"\r\nX-Forwarded-Proto: ");
+        out.extend_from_slice(self.address.proto.name().as_bytes());
+        if !self.host.is_empty() {
+            out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
+            out.extend_from_slice(&self.host);
         }
         out.extend_from_slice(b"\r\n");
     }
 
-    /// The host the client asked for: what a trusted proxy says in `X-Forwarded-Host`, else `authority`. Empty when it holds
-    /// bytes that no authority has.
-    pub fn forwarded_host<'a>(&self, fields: &'a Fields, authority: &'a [u8]) -> &'a [u8] {
-        let told = self.from_trusted_proxy.then(|| last_element(fields, Known::XForwardedHost)).flatten();
-        let host = told.unwrap_or(authority);
-        if host.iter().all(|&byte| byte.is_ascii_graphic() && byte != b',') { host } else { b"" }
+    /// Gives each field as lower-case name and value, for HTTP/2.
+    pub fn each(&self, mut field: impl FnMut(&[u8], &[u8])) {
+        let mut chain = Vec::with_capacity(48);
+        self.address.write_chain(&mut chain);
+        field(b"x-forwarded-for", &chain);
+        field(b"x-forwarded-proto", self.address.proto.name().as_bytes());
+        if !self.host.is_empty() {
+            field(b"x-forwarded-host", &self.host);
+        }
     }
 
-    /// True when a field of the client's head must not reach the upstream, because it claims what only we or a trusted
-    /// proxy can know.
+    /// True when a field of the client's head must not reach the upstream, because we write it anew or because it claims
+    /// what only a trusted proxy can know.
     pub fn drops(&self, field: &Field<'_>) -> bool {
         match field.known {
             Known::XForwardedFor
@@ -210,7 +238,7 @@ impl ClientAddress {
             | Known::XForwardedProto
             | Known::XRealIp
             | Known::Forwarded => true,
-            Known::Other => !self.from_trusted_proxy && claims_an_address(field.name),
+            Known::Other => !self.address.from_trusted_proxy && claims_an_address(field.name),
             _ => false,
         }
     }

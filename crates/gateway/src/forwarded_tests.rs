@@ -86,37 +86,50 @@ fn the_scheme_is_the_nearest_proxys() {
     assert_eq!(client(ForwardingField::XForwardedFor, "10.0.0.1", &pairs), "10.0.0.1 http");
 }
 
-fn lines(peer: &str, pairs: &[(&str, &str)], authority: &str) -> String {
-    let fields = fields(pairs);
-    let address = proxies(ForwardingField::XForwardedFor).client_of(ip(peer), Scheme::Https, &fields);
-    let mut out = Vec::new();
-    address.write_lines(&fields, authority.as_bytes(), &mut out);
-    String::from_utf8(out).unwrap()
+fn forwarding(peer: &str, pairs: &[(&str, &str)], authority: &str) -> (Forwarding, RequestHead) {
+    let head = RequestHead {
+        version: model::HttpVersion::H11,
+        method: Bytes::from_static(b"GET"),
+        target: Bytes::from_static(b"/"),
+        authority: Bytes::copy_from_slice(authority.as_bytes()),
+        fields: fields(pairs),
+        raw: None,
+    };
+    let address = proxies(ForwardingField::XForwardedFor).client_of(ip(peer), Scheme::Https, &head.fields);
+    (Forwarding::new(&address, &head), head)
+}
+
+fn check_told(peer: &str, pairs: &[(&str, &str)], authority: &str, expected: &[&str]) {
+    let (forwarding, _) = forwarding(peer, pairs, authority);
+    let mut lines = Vec::new();
+    forwarding.write_h1(&mut lines);
+    let names = ["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"];
+    let expected_lines: String =
+        names.iter().zip(expected).map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    assert_eq!(String::from_utf8(lines).unwrap(), expected_lines);
+    let mut at = 0;
+    forwarding.each(|name, value| {
+        assert_eq!(name, names[at].to_ascii_lowercase().as_bytes());
+        assert_eq!(value, expected[at].as_bytes());
+        at += 1;
+    });
+    assert_eq!(at, expected.len());
 }
 
 #[test]
 fn the_upstream_is_told_what_is_believed_and_no_more() {
-    assert_eq!(
-        lines("203.0.113.9", &[("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-Host", "evil")], "api.test:8443"),
-        "x-forwarded-for: 203.0.113.9\r\nx-forwarded-proto: https\r\nx-forwarded-host: api.test:8443\r\n"
-    );
-    assert_eq!(
-        lines(
-            "10.0.0.1",
-            &[("X-Forwarded-For", "1.1.1.1, 203.0.113.109, 2001:db8::7"), ("X-Forwarded-Host", "a.test")],
-            "b"
-        ),
-        "x-forwarded-for: 203.0.113.109, 2001:db8::7, 10.0.0.1\r\nx-forwarded-proto: https\r\nx-forwarded-host: a.test\r\n"
-    );
-    assert_eq!(lines("1.20.100.255", &[], "a b"), "x-forwarded-for: 1.20.100.255\r\nx-forwarded-proto: https\r\n");
+    let lies = [("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-Host", "evil")];
+    check_told("203.0.113.9", &lies, "api.test:8443", &["203.0.113.9", "https", "api.test:8443"]);
+    let told = [("X-Forwarded-For", "1.1.1.1, 203.0.113.109, 2001:db8::7"), ("X-Forwarded-Host", "a.test")];
+    check_told("10.0.0.1", &told, "b", &["203.0.113.109, 2001:db8::7, 10.0.0.1", "https", "a.test"]);
+    check_told("1.20.100.255", &[], "a b", &["1.20.100.255", "https"]);
 }
 
 #[test]
 fn claims_are_dropped() {
     let dropped = |peer: &str, name: &str| {
-        let fields = fields(&[(name, "1.1.1.1")]);
-        let address = proxies(ForwardingField::XForwardedFor).client_of(ip(peer), Scheme::Http, &fields);
-        fields.iter().all(|field| address.drops(&field))
+        let (forwarding, head) = forwarding(peer, &[(name, "1.1.1.1")], "h");
+        head.fields.iter().all(|field| forwarding.drops(&field))
     };
     for name in ["X-Forwarded-For", "x-real-ip", "Forwarded", "X-Forwarded-Host"] {
         assert!(dropped("203.0.113.9", name) && dropped("10.0.0.1", name), "{name}");

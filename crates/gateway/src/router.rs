@@ -225,6 +225,11 @@ impl CompiledRoute {
         })
     }
 
+    /// True when more than one upstream gets a share.
+    pub fn is_split(&self) -> bool {
+        self.targets.until.len() > 1
+    }
+
     /// The upstream for this request, by weight. `key` is random for an even split, or a hash of the session or the client
     /// when the same caller must see the same upstream; raising the weight of a later target moves callers only towards it.
     pub fn target(&self, key: u64) -> Option<usize> {
