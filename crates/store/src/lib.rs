@@ -7,6 +7,7 @@ pub mod error;
 pub mod health;
 pub mod journal;
 pub mod layout;
+pub mod query;
 mod recover;
 mod retention;
 pub mod rollup;

@@ -1,5 +1,7 @@
 //! Synthetic traffic for tests and benchmarks: a few APIs with realistic cardinalities, deterministic for a seed.
 
+pub mod measure;
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use bytes::Bytes;
