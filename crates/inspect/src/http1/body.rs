@@ -34,6 +34,7 @@ enum State {
 
 /// What the decoder found at the front of the buffer.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the end comes once per body and is moved once")]
 pub enum BodyPiece {
     /// Data of the body.
     Data(Bytes),

@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::Noted;
 
 /// RFC 9110, 5.6.2: `tchar`.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0usize;

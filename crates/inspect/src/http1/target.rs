@@ -53,6 +53,7 @@ enum Class {
 }
 
 /// Which bytes stand as they are. RFC 3986 forbids the rest in a target; browsers send some of them raw all the same.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
 const CLASS: [Class; 256] = {
     let mut table = [Class::Escape; 256];
     let mut byte = 0usize;

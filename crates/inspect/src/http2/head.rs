@@ -4,7 +4,7 @@
 //! HTTP/1 message can stand beside the real framing. Both are how requests are smuggled through a downgrade (Kettle,
 //! "HTTP/2: The Sequel is Always Worse", 2021), so every departure refuses.
 
-use model::head::{Field, HttpVersion, Known, RequestHead};
+use model::head::{Field, Known, RequestHead};
 use model::limits::Limits;
 use model::reason::Anomaly;
 use smallvec::SmallVec;
@@ -110,7 +110,7 @@ fn check_field(field: &Field<'_>) -> Result<(), Anomaly> {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use model::head::Fields;
+    use model::head::{Fields, HttpVersion};
 
     fn head(target: &'static str, authority: &'static str, fields: &[(&str, &str)]) -> RequestHead {
         RequestHead {
