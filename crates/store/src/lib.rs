@@ -8,6 +8,7 @@ pub mod health;
 pub mod journal;
 pub mod layout;
 pub mod query;
+pub mod reader;
 mod recover;
 mod retention;
 pub mod rollup;
@@ -22,5 +23,6 @@ pub mod writer;
 
 pub use error::StoreError;
 pub use health::Health;
+pub use reader::{EventQuery, EventStream, QueryLimits, Reader};
 pub use settings::{Cut, Settings};
 pub use writer::Writer;

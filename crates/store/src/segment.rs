@@ -7,6 +7,7 @@ use std::path::Path;
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use arrow::datatypes::Int32Type;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -164,6 +165,24 @@ pub fn check_segment(path: &Path) -> Result<u64, StoreError> {
     }
 }
 
+/// Reads a segment from end to end, checksums and all.
+///
+/// # Errors
+/// When any part of it cannot be read.
+pub fn verify_segment(path: &Path) -> Result<u64, StoreError> {
+    check_segment(path)?;
+    let damaged = |detail: String| StoreError::Damaged { path: path.to_owned(), detail };
+    let file = File::open(path).map_err(io_error("open", path))?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(ParquetRecordBatchReaderBuilder::build)
+        .map_err(|error| damaged(error.to_string()))?;
+    let mut rows = 0;
+    for batch in reader {
+        rows += batch.map_err(|error| damaged(error.to_string()))?.num_rows() as u64;
+    }
+    Ok(rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,7 +210,7 @@ mod tests {
         let listed = layout.list().expect("a list");
         assert_eq!(listed.segments, [segment.clone()]);
         let file = File::open(&segment.path).expect("the file");
-        let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).expect("a reader");
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a reader");
         let mut keys = Vec::new();
         for rows in reader.build().expect("batches") {
             let rows = rows.expect("a batch");
