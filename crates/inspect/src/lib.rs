@@ -3,6 +3,7 @@
 //! No I/O, no clock, no async: judging takes everything it needs as arguments and returns a value, so that a recorded
 //! exchange can be judged again offline with the same result.
 
+pub mod coding;
 pub mod decide;
 pub mod http1;
 pub mod http2;
@@ -10,6 +11,7 @@ pub mod pipeline;
 pub mod policy;
 pub mod stage;
 pub mod stages;
+pub mod values;
 pub mod view;
 
 pub use decide::decide;

@@ -22,6 +22,7 @@ reasons! {
         Prototype = "prototype", High, "CWE-1321", "a key reaches the prototype of objects";
         Deserialization = "deserialization", Critical, "CWE-502", "a value is a serialized object";
         CodeInjection = "code", Critical, "CWE-94", "a value is program code";
+        Introspection = "graphql-introspection", Low, "GraphQL October 2021, section 4", "a GraphQL query reads the schema";
         Scanner = "scanner", Medium, "OWASP Automated Threats OAT-014", "the request is a known scanner's probe";
         Score = "score", Medium, "CWE-20", "the learned attack score of a value is below the threshold";
         Signature = "signature", High, "OWASP Core Rule Set", "loaded rules reached their anomaly threshold";

@@ -1,0 +1,591 @@
+//! Shell commands, Unix and Windows: what stands behind a separator or inside a substitution must read as a command.
+//!
+//! Quotes, backslashes, carets and empty variables inside a word are taken out first, as a shell does. A bare command
+//! word is no evidence (`cat`, `time`, `find` are English); an option, a path, an address or the end behind it is.
+
+use super::family::{Family, Weight};
+use super::gate::{Classes, Marker, any, start, word};
+use super::text::{Text, has, quoted_code, window};
+
+pub(super) const MARKERS: &[Marker] = &[
+    any(10, "${ifs"),
+    any(10, "$ifs"),
+    any(10, "/dev/tcp/"),
+    any(10, "/dev/udp/"),
+    any(10, "() {"),
+    any(9, "(){ :"),
+    any(9, "() { "),
+    any(7, "/bin/sh"),
+    any(7, "/bin/bash"),
+    any(7, "/bin/cat"),
+    any(7, "/bin/ls"),
+    any(7, "/bin/id"),
+    any(7, "/bin/nc"),
+    any(6, "/usr/bin/"),
+    any(6, "/usr/local/bin/"),
+    any(6, "/usr/sbin/"),
+    any(6, "/bin/ping"),
+    any(6, "/bin/uname"),
+    any(7, "bash -i"),
+    any(7, "bash -c"),
+    any(7, "sh -c"),
+    any(7, "sh -i"),
+    any(8, "nc -e"),
+    any(8, "nc -l"),
+    any(7, "ncat "),
+    any(6, "mkfifo "),
+    any(7, "python -c"),
+    any(7, "python3 -c"),
+    any(7, "perl -e"),
+    any(7, "ruby -e"),
+    any(7, "php -r"),
+    any(6, "lua -e"),
+    any(5, "awk 'begin"),
+    any(7, "base64 -d"),
+    any(6, "base64 --decode"),
+    any(6, "|bash"),
+    any(6, "| bash"),
+    any(6, "|sh"),
+    any(5, "| sh"),
+    any(7, "cmd.exe"),
+    any(7, "cmd /c"),
+    any(6, "command.com"),
+    any(6, "powershell"),
+    any(7, "certutil"),
+    any(6, "bitsadmin"),
+    any(6, "wscript"),
+    any(6, "cscript"),
+    any(6, "mshta"),
+    any(5, "rundll32"),
+    any(5, "regsvr32"),
+    any(6, "net user"),
+    any(6, "net localgroup"),
+    any(5, "%comspec%"),
+    any(5, "%systemroot%"),
+    any(4, "%windir%"),
+    any(5, "invoke-expression"),
+    any(5, "invoke-webrequest"),
+    any(6, "downloadstring"),
+    any(5, "downloadfile"),
+    any(4, "new-object"),
+    any(4, "start-process"),
+    any(5, "-encodedcommand"),
+    any(5, "executionpolicy"),
+    any(5, "wmic "),
+    any(5, "schtasks"),
+    any(4, "systeminfo"),
+    start(3, "chmod +x"),
+    start(3, "chmod 777"),
+    start(4, "rm -rf"),
+    start(3, "uname -a"),
+    start(3, "ifconfig"),
+    start(3, "ipconfig"),
+    start(3, "whoami"),
+    start(3, "netstat -"),
+    start(3, "ps aux"),
+    start(3, "ps -"),
+    start(3, "ls -la"),
+    start(3, "ls -al"),
+    start(3, "ls -l"),
+    start(3, "dir c:"),
+    start(3, "type c:"),
+    start(3, "ping -"),
+    start(3, "wget http"),
+    start(3, "curl http"),
+    start(3, "curl -"),
+    start(3, "wget -"),
+    start(3, "nslookup "),
+    start(3, "telnet "),
+    start(4, "cat /etc"),
+    start(3, "sleep "),
+    word(2, "cat"),
+    word(2, "etc"),
+    word(0, "ls"),
+    word(0, "id"),
+    word(0, "echo"),
+    word(0, "printf"),
+    word(0, "nc"),
+    word(0, "exec"),
+];
+
+/// Words that are commands and nothing else.
+const STRONG: &[&str] = &[
+    "whoami",
+    "wget",
+    "curl",
+    "nslookup",
+    "netcat",
+    "ncat",
+    "chmod",
+    "chown",
+    "uname",
+    "ifconfig",
+    "ipconfig",
+    "systeminfo",
+    "powershell",
+    "pwsh",
+    "bash",
+    "zsh",
+    "ksh",
+    "csh",
+    "tcsh",
+    "dash",
+    "getent",
+    "netstat",
+    "nmap",
+    "telnet",
+    "perl",
+    "python",
+    "python2",
+    "python3",
+    "ruby",
+    "php",
+    "gcc",
+    "crontab",
+    "useradd",
+    "userdel",
+    "adduser",
+    "passwd",
+    "sudo",
+    "lsof",
+    "ps",
+    "pwd",
+    "ls",
+    "mkfifo",
+    "printenv",
+    "xxd",
+    "tftp",
+    "scp",
+    "ssh",
+    "rsync",
+    "dig",
+    "traceroute",
+    "tracert",
+    "hostname",
+    "taskkill",
+    "tasklist",
+    "certutil",
+    "wmic",
+    "reg",
+    "rundll32",
+    "mshta",
+    "bitsadmin",
+    "attrib",
+    "xcopy",
+    "robocopy",
+    "cmd",
+    "cmd.exe",
+    "command.com",
+    "phpinfo",
+    "ipcs",
+    "arp",
+    "iptables",
+    "mysqldump",
+    "sed",
+    "awk",
+    "gawk",
+    "grep",
+    "egrep",
+    "xargs",
+    "chroot",
+    "chgrp",
+    "mkdir",
+    "rmdir",
+    "touch",
+    "uptime",
+    "lsb_release",
+    "dpkg",
+    "apt",
+    "apt-get",
+    "yum",
+    "busybox",
+    "socat",
+    "base64",
+    "tac",
+    "nl",
+    "tee",
+    "vi",
+    "vim",
+    "nohup",
+    "setsid",
+    "printf",
+    "ping",
+    "ping6",
+    "nc",
+    "nc.exe",
+    "curl.exe",
+    "wget.exe",
+    "sleep",
+    "ver",
+    "vol",
+    "fsutil",
+    "gzip",
+    "gunzip",
+    "tar",
+    "unzip",
+    "openssl",
+    "lwp-request",
+    "lwp-download",
+    "fetch",
+    "lynx",
+    "w3m",
+    "node",
+    "lua",
+    "tclsh",
+    "expect",
+    "strace",
+    "gdb",
+    "dmesg",
+    "lsmod",
+    "mount",
+    "umount",
+    "killall",
+    "pkill",
+    "systemctl",
+    "journalctl",
+    "docker",
+    "kubectl",
+    "getcap",
+    "setcap",
+    "rm",
+    "cp",
+    "mv",
+    "ln",
+    "df",
+    "du",
+    "xterm",
+    "uuencode",
+    "rev",
+    "dir",
+    "del",
+    "id",
+];
+/// Words that are also English: they need an argument that only a shell reads.
+const WEAK: &[&str] = &[
+    "cat", "echo", "find", "more", "less", "head", "tail", "sort", "who", "w", "last", "time", "timeout", "set", "env",
+    "export", "kill", "host", "date", "type", "copy", "move", "start", "net", "exec", "eval", "source", "test", "cut",
+    "tr", "sh", "route", "ip", "at", "for", "while", "if", "do", "alias", "read", "function", "ftp", "finger", "man",
+    "history", "jobs", "rename", "shutdown", "reboot", "false", "true", "exit", "break", "watch", "look", "users",
+    "groups", "wall", "write", "mail", "sendmail", "call", "color", "expand", "fc", "cd", "print", "query", "split",
+    "strings", "join", "comm", "diff", "file", "locate", "which", "whereis", "whatis", "install", "make", "git",
+    "screen", "tmux", "od", "hd", "dd", "ed", "ex", "m4", "bc", "dc", "cal", "yes", "let", "declare", "local", "unset",
+    "trap", "wait", "nice", "runas",
+];
+
+/// Weighs a text.
+pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
+    let mut markers = 0;
+    for hit in text.hits(Family::Command) {
+        let points = u32::from(hit.marker.points);
+        // Weak fragments only help others.
+        let points = if points <= 4 { points.min(6u32.saturating_sub(markers)) } else { points };
+        markers += points;
+        weight.add(if text.prose { points / 2 } else { points }, hit.marker.text);
+    }
+    // Agents and other fields are full of semicolons: there, only unmistakable fragments count.
+    let quoted = quoted_code(text.low);
+    separators(text, weight);
+    substitutions(text, &quoted, weight);
+    globs(text, weight);
+    if weight.points == 0 || weight.points >= Weight::SURE {
+        leading_command(text, weight);
+    } else if !text.prose {
+        leading_command(text, weight);
+    }
+}
+
+/// A command behind `;`, `|`, `&`, a line end.
+fn separators(text: &Text<'_>, weight: &mut Weight) {
+    if !text.classes.any(Classes::SEPARATOR) {
+        return;
+    }
+    let low = text.low;
+    for (count, at) in low
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| matches!(byte, b';' | b'|' | b'&' | b'\n' | b'\r'))
+        .map(|(at, _)| at)
+        .enumerate()
+    {
+        if count >= 512 {
+            break;
+        }
+        // The second of `&&` and `||` is the one looked behind.
+        if matches!(low.get(at + 1), Some(b'|' | b'&' | b';' | b'\n')) {
+            continue;
+        }
+        let separator = low.get(at).copied().unwrap_or(b';');
+        let command = Command::read(low.get(at + 1..).unwrap_or_default());
+        let line_end = matches!(separator, b'\n' | b'\r');
+        let points = match (command.strength, command.argument) {
+            (Strength::None, _) => continue,
+            (Strength::Strong, Argument::Shell) => 10,
+            (Strength::Strong, Argument::Nothing) => {
+                if line_end {
+                    4
+                } else if at == 0 || !text.prose {
+                    8
+                } else {
+                    4
+                }
+            }
+            (Strength::Strong, Argument::Plain) => {
+                if text.prose || line_end {
+                    1
+                } else {
+                    4
+                }
+            }
+            (Strength::Weak, Argument::Shell) => {
+                if text.prose {
+                    5
+                } else {
+                    8
+                }
+            }
+            (Strength::Weak, Argument::Nothing) => {
+                if text.prose || line_end {
+                    0
+                } else {
+                    3
+                }
+            }
+            (Strength::Weak, Argument::Plain) => 0,
+        };
+        let points = if line_end && text.prose { points / 2 } else { points };
+        // `a&b` is also how queries and texts join.
+        let points =
+            if separator == b'&' && low.get(at.wrapping_sub(1)) != Some(&b'&') && command.argument != Argument::Shell {
+                points / 2
+            } else {
+                points
+            };
+        weight.add(points, "command behind a separator");
+        if command.disguised {
+            weight.add(5, "disguised word");
+        }
+    }
+}
+
+/// `$(cmd)`, `` `cmd` ``, `<(cmd)`, `${...}`.
+fn substitutions(text: &Text<'_>, quoted: &[(usize, usize)], weight: &mut Weight) {
+    let low = text.low;
+    for open in ["$(", "<(", ">("] {
+        for at in memchr::memmem::find_iter(low, open).take(128) {
+            let command = Command::read(low.get(at + 2..).unwrap_or_default());
+            let shown = quoted.iter().any(|&(from, to)| at >= from && at < to);
+            let points = match command.strength {
+                Strength::None => 0,
+                Strength::Strong => 10,
+                Strength::Weak if command.argument == Argument::Plain => 4,
+                Strength::Weak => 8,
+            };
+            weight.add(if shown && text.prose { points / 3 } else { points }, "command substitution");
+            if command.disguised {
+                weight.add(4, "disguised word");
+            }
+        }
+    }
+    if has(low, "$((") {
+        weight.add(5, "shell arithmetic");
+    }
+    for &(from, to) in quoted {
+        let command = Command::read(low.get(from + 1..to.saturating_sub(1)).unwrap_or_default());
+        if command.strength == Strength::None {
+            continue;
+        }
+        // Markdown sets code off with spaces; glued to something it is a substitution.
+        let glued = |byte: Option<&u8>| {
+            byte.is_some_and(|byte| {
+                byte.is_ascii_alphanumeric()
+                    || matches!(byte, b'=' | b'|' | b';' | b'&' | b'-' | b'$' | b'/' | b'\'' | b'"')
+            })
+        };
+        let joined = glued(from.checked_sub(1).and_then(|at| low.get(at))) || glued(low.get(to));
+        let alone = from <= 1 && to + 1 >= low.len();
+        let strong = command.strength == Strength::Strong;
+        let points = match (text.prose, joined || alone) {
+            (true, _) => 2,
+            (false, true) => {
+                if strong {
+                    10
+                } else if command.argument == Argument::Shell {
+                    8
+                } else {
+                    3
+                }
+            }
+            (false, false) => {
+                if strong {
+                    7
+                } else {
+                    3
+                }
+            }
+        };
+        weight.add(points, "backticks");
+    }
+}
+
+/// Paths spelt with wildcards: `/???/c?t`, `/b*n/c*t`.
+fn globs(text: &Text<'_>, weight: &mut Weight) {
+    if !text.classes.all(Classes::SLASH | Classes::OPERATOR) {
+        return;
+    }
+    for piece in
+        text.low.split(|byte| byte.is_ascii_whitespace() || matches!(byte, b';' | b'|' | b'&' | b'(')).take(256)
+    {
+        if !piece.starts_with(b"/") || piece.starts_with(b"//") || piece.starts_with(b"/*") {
+            continue;
+        }
+        let masked = piece.split(|&byte| byte == b'/').skip(1).filter(|segment| {
+            (2..=12).contains(&segment.len())
+                && segment.iter().any(|byte| matches!(byte, b'?' | b'*' | b'['))
+                && segment
+                    .iter()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'?' | b'*' | b'[' | b']' | b'-'))
+        });
+        if masked.count() >= 2 && !has(piece, "=") {
+            weight.add(9, "path with wildcards");
+        }
+    }
+}
+
+/// A text that is a command line from its first word on.
+fn leading_command(text: &Text<'_>, weight: &mut Weight) {
+    if text.prose
+        || text.spot.in_head() && matches!(text.spot, crate::values::Spot::Path | crate::values::Spot::Segment(_))
+    {
+        return;
+    }
+    let command = Command::read(text.low);
+    let points = match (command.strength, command.argument) {
+        (Strength::Strong, Argument::Shell) => 5,
+        (Strength::Weak, Argument::Shell) => 2,
+        _ => 0,
+    };
+    weight.add(points, "command line");
+    if command.disguised && command.strength != Strength::None {
+        weight.add(5, "disguised word");
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Strength {
+    None,
+    Weak,
+    Strong,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Argument {
+    /// An option, path, address, redirection, variable.
+    Shell,
+    /// The end or another separator.
+    Nothing,
+    /// Words.
+    Plain,
+}
+
+/// The command at the front of a text.
+struct Command {
+    strength: Strength,
+    argument: Argument,
+    /// Its word was written with signs a shell takes out.
+    disguised: bool,
+}
+
+impl Command {
+    fn read(rest: &[u8]) -> Self {
+        let none = Self { strength: Strength::None, argument: Argument::Plain, disguised: false };
+        let skipped = rest
+            .iter()
+            .take(32)
+            .take_while(|byte| {
+                byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'(' | b'{' | b'!' | b'@' | b'+')
+            })
+            .count();
+        let rest = rest.get(skipped..).unwrap_or_default();
+        let mut word = [0u8; 24];
+        let mut length = 0usize;
+        let mut used = 0usize;
+        let mut disguised = false;
+        let bytes = window(rest, 64);
+        while let Some(&byte) = bytes.get(used) {
+            let next = bytes.get(used + 1).copied();
+            match byte {
+                b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'/' => {
+                    let Some(slot) = word.get_mut(length) else { return none };
+                    *slot = byte;
+                    length += 1;
+                    used += 1;
+                }
+                b'\'' | b'"' | b'^' | b'\\'
+                    if length > 0
+                        && next.is_some_and(|next| {
+                            next.is_ascii_alphanumeric() || matches!(next, b'\'' | b'"' | b'/')
+                        }) =>
+                {
+                    disguised = true;
+                    used += 1;
+                }
+                b'$' if matches!(next, Some(b'@' | b'*' | b'1'..=b'9' | b'!')) => {
+                    disguised = true;
+                    used += 2;
+                }
+                _ => break,
+            }
+        }
+        let word = word.get(..length).unwrap_or_default();
+        let name = word.rsplit(|&byte| byte == b'/').next().unwrap_or(word);
+        let in_bin = has(word, "bin/");
+        let listed = |list: &[&str]| list.iter().any(|known| known.as_bytes() == name);
+        let strength = if in_bin || listed(STRONG) {
+            Strength::Strong
+        } else if listed(WEAK) {
+            Strength::Weak
+        } else {
+            return none;
+        };
+        Self { strength, argument: argument(rest.get(used..).unwrap_or_default()), disguised }
+    }
+}
+
+fn argument(after: &[u8]) -> Argument {
+    let spaces = after.iter().take(16).take_while(|byte| matches!(byte, b' ' | b'\t' | b'+' | b'"' | b'\'')).count();
+    let rest = after.get(spaces..).unwrap_or_default();
+    match rest {
+        [] | [b';' | b'|' | b'&' | b'`' | b')' | b'\n' | b'\r' | b'#' | b'}', ..] => Argument::Nothing,
+        [b'$' | b'>' | b'<' | b'~' | b'*' | b'?' | b'%' | b'{' | b'\\' | b'^' | b',', ..] => Argument::Shell,
+        [b'/', letter, ..] if *letter > 32 => Argument::Shell,
+        [b'-', letter, ..] if letter.is_ascii_alphanumeric() || *letter == b'-' => Argument::Shell,
+        [b'.', b'.' | b'/', ..] => Argument::Shell,
+        _ if spaces == 0 => Argument::Plain,
+        _ => {
+            let word = window(rest, 64);
+            let word = word
+                .split(|byte| byte.is_ascii_whitespace() || matches!(byte, b';' | b'|' | b'&' | b'`' | b')'))
+                .next()
+                .unwrap_or_default();
+            let pathlike = memchr::memchr2(b'/', b'\\', word).is_some()
+                || has(word, "://")
+                || word.iter().filter(|&&byte| byte == b'.').count() >= 2
+                || word.get(1) == Some(&b':')
+                || word.iter().any(|byte| matches!(byte, b'$' | b'*' | b'?' | b'\'' | b'"' | b'@'));
+            let number = !word.is_empty() && word.iter().all(u8::is_ascii_digit);
+            let followed = rest.get(word.len()..).unwrap_or_default();
+            if pathlike
+                || number
+                    && matches!(trim_spaces(followed).first(), None | Some(b';' | b'|' | b'&' | b'`' | b')' | b'#'))
+            {
+                Argument::Shell
+            } else {
+                Argument::Plain
+            }
+        }
+    }
+}
+
+fn trim_spaces(bytes: &[u8]) -> &[u8] {
+    bytes.trim_ascii_start()
+}

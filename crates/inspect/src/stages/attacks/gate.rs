@@ -1,0 +1,389 @@
+//! The cheap gate in front of every detector: which bytes a value has, and which known fragments stand in it.
+//!
+//! One pass ORs the classes of all bytes; a value of letters, digits and a few harmless signs goes no further. One pass
+//! of an Aho-Corasick automaton over the markers of all detectors then tells which detectors must look, and what already
+//! speaks for them. Both are linear with a small constant, whatever the input.
+
+use std::collections::VecDeque;
+use std::sync::LazyLock;
+
+use smallvec::SmallVec;
+
+use super::family::Family;
+
+/// Which kinds of bytes stand in a text, as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Classes(pub u16);
+
+impl Classes {
+    /// Space, tab.
+    pub const SPACE: u16 = 1;
+    /// Single or double quote.
+    pub const QUOTE: u16 = 1 << 1;
+    /// `<` or `>`.
+    pub const ANGLE: u16 = 1 << 2;
+    /// Parentheses.
+    pub const PAREN: u16 = 1 << 3;
+    /// Braces, brackets.
+    pub const BRACE: u16 = 1 << 4;
+    /// `;`, `|`, `&`, line ends.
+    pub const SEPARATOR: u16 = 1 << 5;
+    /// `$`, `#`, `@`, `~`, `^`.
+    pub const SIGIL: u16 = 1 << 6;
+    /// `%`.
+    pub const PERCENT: u16 = 1 << 7;
+    /// Backslash.
+    pub const BACKSLASH: u16 = 1 << 8;
+    /// `=`, `!`, `*`, `?`.
+    pub const OPERATOR: u16 = 1 << 9;
+    /// Bytes beyond ASCII.
+    pub const WIDE: u16 = 1 << 10;
+    /// Control characters but tab and line ends.
+    pub const CONTROL: u16 = 1 << 11;
+    /// `+`.
+    pub const PLUS: u16 = 1 << 12;
+    /// `/`.
+    pub const SLASH: u16 = 1 << 13;
+    /// A digit.
+    pub const DIGIT: u16 = 1 << 14;
+    /// Backtick.
+    pub const BACKTICK: u16 = 1 << 15;
+
+    /// The classes of all bytes of a text.
+    pub fn of(text: &[u8]) -> Self {
+        Self(text.iter().fold(0, |set, &byte| set | CLASS.get(byte as usize).copied().unwrap_or(0)))
+    }
+
+    /// True when any class of `mask` is there.
+    pub const fn any(self, mask: u16) -> bool {
+        self.0 & mask != 0
+    }
+
+    /// True when every class of `mask` is there.
+    pub const fn all(self, mask: u16) -> bool {
+        self.0 & mask == mask
+    }
+}
+
+const CLASS: [u16; 256] = {
+    let mut table = [0u16; 256];
+    let mut byte = 0usize;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b' ' | b'\t' => Classes::SPACE,
+            b'\'' | b'"' => Classes::QUOTE,
+            b'<' | b'>' => Classes::ANGLE,
+            b'(' | b')' => Classes::PAREN,
+            b'{' | b'}' | b'[' | b']' => Classes::BRACE,
+            b';' | b'|' | b'&' | b'\n' | b'\r' => Classes::SEPARATOR,
+            b'$' | b'#' | b'@' | b'~' | b'^' => Classes::SIGIL,
+            b'%' => Classes::PERCENT,
+            b'\\' => Classes::BACKSLASH,
+            b'=' | b'!' | b'*' | b'?' => Classes::OPERATOR,
+            b'+' => Classes::PLUS,
+            b'/' => Classes::SLASH,
+            b'0'..=b'9' => Classes::DIGIT,
+            b'`' => Classes::BACKTICK,
+            0..=31 | 127 => Classes::CONTROL,
+            128..=255 => Classes::WIDE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// What must stand around a marker for it to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Edge {
+    /// Anything.
+    Any,
+    /// No letter, digit or underscore before it.
+    Start,
+    /// No letter, digit or underscore before or behind it.
+    Word,
+    /// A word, and behind it an opening parenthesis, spaces and comments allowed.
+    Call,
+}
+
+/// A fragment that speaks for an attack.
+#[derive(Clone, Copy, Debug)]
+pub struct Marker {
+    /// The fragment in lower case.
+    pub text: &'static str,
+    /// How much it weighs; see [`Weight`](super::family::Weight).
+    pub points: u8,
+    /// What must stand around it.
+    pub edge: Edge,
+}
+
+/// A marker that counts wherever it stands.
+pub const fn any(points: u8, text: &'static str) -> Marker {
+    Marker { text, points, edge: Edge::Any }
+}
+
+/// A marker that must begin a word.
+pub const fn start(points: u8, text: &'static str) -> Marker {
+    Marker { text, points, edge: Edge::Start }
+}
+
+/// A marker that must be a whole word.
+pub const fn word(points: u8, text: &'static str) -> Marker {
+    Marker { text, points, edge: Edge::Word }
+}
+
+/// A marker that must be called.
+pub const fn call(points: u8, text: &'static str) -> Marker {
+    Marker { text, points, edge: Edge::Call }
+}
+
+/// A marker found in a text.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit {
+    /// Whose marker it is.
+    pub family: Family,
+    /// The marker.
+    pub marker: Marker,
+    /// Where it begins.
+    pub at: u32,
+}
+
+/// The markers found in one text.
+#[derive(Clone, Debug, Default)]
+pub struct Hits {
+    /// The families of all hits, as a set of `1 << Family`.
+    pub families: u32,
+    /// The first occurrences, in the order of the text.
+    pub list: SmallVec<[Hit; 8]>,
+}
+
+/// Most hits kept of one text; the families are complete all the same.
+const HITS_MAX: usize = 256;
+
+/// The automaton over all markers.
+pub struct Gate {
+    /// The column of each byte; letters of both cases share one.
+    column: [u8; 256],
+    columns: usize,
+    /// The next state, by state and column; states are multiplied by `columns` already.
+    next: Vec<u32>,
+    /// Which output list belongs to a state; 0 for none.
+    output: Vec<u16>,
+    /// Output lists: indices of markers.
+    lists: Vec<Vec<u16>>,
+    markers: Vec<(Family, Marker)>,
+}
+
+/// The gate over the markers of every detector, built at first use.
+pub static GATE: LazyLock<Gate> = LazyLock::new(|| {
+    Gate::new(Family::ALL.iter().flat_map(|&family| family.markers().iter().map(move |&marker| (family, marker))))
+});
+
+impl Gate {
+    fn new(markers: impl Iterator<Item = (Family, Marker)>) -> Self {
+        let markers: Vec<(Family, Marker)> = markers.collect();
+        let mut column = [0u8; 256];
+        let mut columns = 1usize;
+        for byte in markers.iter().flat_map(|(_, marker)| marker.text.bytes()) {
+            if let Some(slot) = column.get_mut(byte as usize)
+                && *slot == 0
+            {
+                *slot = u8::try_from(columns).unwrap_or(0);
+                columns += 1;
+            }
+        }
+        for upper in b'A'..=b'Z' {
+            let lower = column.get(upper.to_ascii_lowercase() as usize).copied().unwrap_or(0);
+            if let Some(slot) = column.get_mut(upper as usize) {
+                *slot = lower;
+            }
+        }
+        let mut trie = Trie { columns, next: vec![NONE; columns], ends: vec![Vec::new()] };
+        for (index, (_, marker)) in markers.iter().enumerate() {
+            let path = marker.text.bytes().map(|byte| column.get(byte as usize).copied().unwrap_or(0));
+            trie.insert(path, u16::try_from(index).unwrap_or(0));
+        }
+        trie.link();
+        let mut lists = vec![Vec::new()];
+        let output = trie.ends.iter().map(|ends| {
+            if ends.is_empty() {
+                return 0;
+            }
+            lists.push(ends.clone());
+            u16::try_from(lists.len() - 1).unwrap_or(0)
+        });
+        let output = output.collect();
+        let next = trie.next.iter().map(|&state| state * columns as u32).collect();
+        Self { column, columns, next, output, lists, markers }
+    }
+
+    /// Every marker of a text whose edges are right.
+    pub fn scan(&self, text: &[u8]) -> Hits {
+        let mut hits = Hits::default();
+        let mut state = 0u32;
+        for (at, &byte) in text.iter().enumerate() {
+            let column = self.column.get(byte as usize).copied().unwrap_or(0);
+            state = self.next.get(state as usize + column as usize).copied().unwrap_or(0);
+            let list = self.output.get(state as usize / self.columns).copied().unwrap_or(0);
+            if list != 0 {
+                self.note(text, at + 1, list, &mut hits);
+            }
+        }
+        hits
+    }
+
+    #[cold]
+    fn note(&self, text: &[u8], end: usize, list: u16, hits: &mut Hits) {
+        for &index in self.lists.get(list as usize).map_or(&[][..], Vec::as_slice) {
+            let Some(&(family, marker)) = self.markers.get(index as usize) else { continue };
+            let at = end.saturating_sub(marker.text.len());
+            if !edge_holds(text, at, end, marker.edge) {
+                continue;
+            }
+            hits.families |= family.bit();
+            if hits.list.len() < HITS_MAX {
+                hits.list.push(Hit { family, marker, at: at as u32 });
+            }
+        }
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+fn edge_holds(text: &[u8], at: usize, end: usize, edge: Edge) -> bool {
+    let before = at.checked_sub(1).and_then(|at| text.get(at)).copied();
+    let after = text.get(end..).unwrap_or_default();
+    let starts = !before.is_some_and(is_word);
+    let ends = !after.first().copied().is_some_and(is_word);
+    match edge {
+        Edge::Any => true,
+        Edge::Start => starts,
+        Edge::Word => starts && ends,
+        Edge::Call => {
+            starts && {
+                let gap = after
+                    .iter()
+                    .take(16)
+                    .take_while(|byte| byte.is_ascii_whitespace() || matches!(byte, b'/' | b'*' | b'+'))
+                    .count();
+                after.get(gap) == Some(&b'(')
+            }
+        }
+    }
+}
+
+const NONE: u32 = u32::MAX;
+
+struct Trie {
+    columns: usize,
+    next: Vec<u32>,
+    ends: Vec<Vec<u16>>,
+}
+
+impl Trie {
+    fn insert(&mut self, path: impl Iterator<Item = u8>, index: u16) {
+        let mut state = 0usize;
+        for column in path {
+            let slot = state * self.columns + column as usize;
+            let known = self.next.get(slot).copied().unwrap_or(NONE);
+            state = if known == NONE {
+                let new = self.ends.len();
+                self.ends.push(Vec::new());
+                self.next.resize(self.next.len() + self.columns, NONE);
+                if let Some(slot) = self.next.get_mut(slot) {
+                    *slot = new as u32;
+                }
+                new
+            } else {
+                known as usize
+            };
+        }
+        if let Some(ends) = self.ends.get_mut(state) {
+            ends.push(index);
+        }
+    }
+
+    /// Completes the automaton: every missing transition becomes the one of the longest proper suffix.
+    fn link(&mut self) {
+        let mut suffix = vec![0usize; self.ends.len()];
+        let mut queue = VecDeque::from([0usize]);
+        while let Some(state) = queue.pop_front() {
+            for column in 0..self.columns {
+                let slot = state * self.columns + column;
+                let fallback_state = suffix.get(state).copied().unwrap_or(0);
+                let fallback = match state {
+                    0 => 0,
+                    _ => self.next.get(fallback_state * self.columns + column).copied().unwrap_or(0),
+                };
+                let Some(next) = self.next.get_mut(slot) else { continue };
+                if *next == NONE {
+                    *next = fallback;
+                    continue;
+                }
+                let child = *next as usize;
+                if let Some(slot) = suffix.get_mut(child) {
+                    *slot = fallback as usize;
+                }
+                let inherited = self.ends.get(fallback as usize).cloned().unwrap_or_default();
+                if let Some(ends) = self.ends.get_mut(child) {
+                    ends.extend(inherited);
+                }
+                queue.push_back(child);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn gate(markers: &[Marker]) -> Gate {
+        Gate::new(markers.iter().map(|&marker| (Family::Sql, marker)))
+    }
+
+    #[test]
+    fn overlapping_markers_are_all_found() {
+        let gate = gate(&[any(1, "she"), any(1, "he"), any(1, "hers"), any(1, "ushers")]);
+        let found: Vec<_> = gate.scan(b"USHERS").list.iter().map(|hit| (hit.marker.text, hit.at)).collect();
+        assert_eq!(found, [("she", 1), ("he", 2), ("ushers", 0), ("hers", 2)]);
+    }
+
+    #[test]
+    fn edges_are_minded() {
+        let gate = gate(&[word(1, "or"), call(1, "sleep"), start(1, "java.")]);
+        let found = |text: &str| gate.scan(text.as_bytes()).list.iter().map(|hit| hit.marker.text).collect::<Vec<_>>();
+        assert_eq!(found("for order or sleep on"), ["or"]);
+        assert_eq!(found("sleep/**/(1) Xsleep(1)"), ["sleep"]);
+        assert_eq!(found("myjava. java.x"), ["java."]);
+    }
+
+    #[test]
+    fn the_markers_fit_the_automaton() {
+        assert!(GATE.markers.len() < usize::from(u16::MAX) && GATE.lists.len() < usize::from(u16::MAX));
+        for (family, marker) in &GATE.markers {
+            assert_eq!(marker.text, marker.text.to_ascii_lowercase(), "{family:?}");
+            assert!(marker.text.len() >= 2, "{family:?} {}", marker.text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_automaton_finds_what_a_plain_search_finds(text in "[abAB]{0,40}") {
+            let markers = [any(1, "ab"), any(1, "aba"), any(1, "bb"), any(1, "abab")];
+            let lower = text.to_ascii_lowercase();
+            let mut expected: Vec<(usize, &str)> = markers.iter().flat_map(|marker| {
+                let lower = &lower;
+                (0..lower.len()).filter(|&at| lower[at..].starts_with(marker.text)).map(|at| (at, marker.text))
+            }).collect();
+            let mut found: Vec<(usize, &str)> =
+                gate(&markers).scan(text.as_bytes()).list.iter().map(|hit| (hit.at as usize, hit.marker.text)).collect();
+            expected.sort_unstable();
+            found.sort_unstable();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

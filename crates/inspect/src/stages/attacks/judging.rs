@@ -1,0 +1,292 @@
+//! One value after the other through gate, detectors, decoders and score.
+
+use model::finding::{Confidence, Finding, Findings, Place};
+use model::head::Known;
+use model::reason::{AttackReason, Reason};
+use schema::json::{JsonLimits, Tape};
+
+use super::family::{Family, Weight};
+use super::gate::{Classes, GATE};
+use super::score::{self, Score};
+use super::text::{Text, reads_like_prose};
+use super::{AttackPolicy, Introspection, ScoreUse, Sensitivity};
+use crate::values::decode::{Layers, unbase64, unescape};
+use crate::values::{Role, Spot, Value};
+
+/// Most encodings taken off one value.
+const DEPTH_MAX: u8 = 5;
+/// Most findings of one message.
+const FINDINGS_MAX: usize = 24;
+/// Most bytes judged of one message, decoded layers included, as a multiple of nothing: an absolute bound on the work.
+const WORK_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// One finding before it is reported.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What kind of attack.
+    pub reason: AttackReason,
+    /// How sure.
+    pub confidence: Confidence,
+    /// Where.
+    pub place: Place,
+    /// What weighed.
+    pub evidence: String,
+}
+
+/// Judges the values of one message.
+pub struct Judging<'p> {
+    policy: &'p AttackPolicy,
+    found: Vec<Judged>,
+    work_left: usize,
+    /// The lowest score of any value, where the score was asked.
+    lowest: Option<Score>,
+}
+
+impl<'p> Judging<'p> {
+    /// Begins a message.
+    pub fn new(policy: &'p AttackPolicy) -> Self {
+        Self { policy, found: Vec::new(), work_left: WORK_BYTES_MAX, lowest: None }
+    }
+
+    /// What was found so far.
+    pub fn found(&self) -> &[Judged] {
+        &self.found
+    }
+
+    /// The lowest score of any value that was scored.
+    pub fn lowest_score(&self) -> Option<u8> {
+        self.lowest.as_ref().map(|score| score.value)
+    }
+
+    /// Adds what was found to the findings of the exchange.
+    pub fn report(self, out: &mut Findings) {
+        for judged in self.found {
+            out.push(Finding::new(Reason::Attack(judged.reason), judged.confidence, judged.place, &judged.evidence));
+        }
+    }
+
+    /// Judges one value and what is inside it.
+    pub fn value(&mut self, value: &Value<'_>) {
+        self.layer(value, value.bytes, Layers::default(), DEPTH_MAX);
+    }
+
+    fn layer(&mut self, value: &Value<'_>, bytes: &[u8], layers: Layers, depth: u8) {
+        let classes = Classes::of(bytes);
+        // Letters, digits and `.-_:,`: no attack that fits into so little.
+        if !classes.any(!Classes::DIGIT) && bytes.len() < 16 {
+            return;
+        }
+        if bytes.len() > self.work_left {
+            return;
+        }
+        self.work_left -= bytes.len();
+        self.judge(value, bytes, classes, layers);
+        if depth == 0 {
+            return;
+        }
+        if classes.any(
+            Classes::PERCENT
+                | Classes::BACKSLASH
+                | Classes::CONTROL
+                | Classes::PLUS
+                | Classes::WIDE
+                | Classes::SEPARATOR,
+        ) || classes.any(Classes::DIGIT) && memchr::memmem::find(bytes, b"0x2").is_some()
+        {
+            if let Some((decoded, more)) = unescape(bytes) {
+                self.layer(value, &decoded, layers.with(more), depth - 1);
+            }
+        }
+        self.nested(value, bytes, classes, layers, depth);
+    }
+
+    /// Texts inside texts: base64, JSON, tokens.
+    fn nested(&mut self, value: &Value<'_>, bytes: &[u8], classes: Classes, layers: Layers, depth: u8) {
+        const NOT_BASE64: u16 = !(Classes::DIGIT | Classes::PLUS | Classes::SLASH | Classes::OPERATOR | Classes::SPACE);
+        if bytes.len() >= 12 && !classes.any(NOT_BASE64) {
+            let text = bytes.strip_prefix(b"/").unwrap_or(bytes);
+            let text = match memchr::memchr(b' ', text) {
+                Some(at) if at < 8 => text.get(at + 1..).unwrap_or_default(),
+                _ => text,
+            };
+            // The three parts of a signed token (RFC 7515); of other texts there is one.
+            for part in text.split(|&byte| byte == b'.').take(3) {
+                if let Some((decoded, more)) = unbase64(part) {
+                    self.layer(value, &decoded, layers.with(more), depth - 1);
+                }
+            }
+        } else if bytes.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"data:")) {
+            if let Some((decoded, more)) = unbase64(bytes) {
+                self.layer(value, &decoded, layers.with(more), depth - 1);
+            }
+        }
+        let opens = matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
+        if opens && !matches!(value.spot, Spot::Body) && depth >= 3 {
+            if let Ok(tape) = Tape::parse(bytes, &JsonLimits::default()) {
+                for string in tape.strings() {
+                    let role = if string.role == schema::json::Role::Key { Role::Name } else { Role::Value };
+                    let inner = Value { spot: value.spot, role, bytes: string.text.as_bytes() };
+                    self.layer(&inner, inner.bytes, layers.with(Layers::JSON), 2);
+                }
+            }
+        }
+    }
+
+    fn judge(&mut self, value: &Value<'_>, bytes: &[u8], classes: Classes, layers: Layers) {
+        let hits = GATE.scan(bytes);
+        let called = |family: Family| {
+            hits.families & family.bit() != 0 || family.triggers().iter().any(|&mask| classes.all(mask))
+        };
+        if !Family::ALL.iter().any(|&family| called(family)) {
+            return;
+        }
+        let low = bytes.to_ascii_lowercase();
+        let text = Text {
+            raw: bytes,
+            low: &low,
+            spot: value.spot,
+            role: value.role,
+            classes,
+            hits: &hits,
+            prose: reads_like_prose(&low),
+        };
+        let mut score = None;
+        let mut heaviest = 0;
+        for &family in Family::ALL {
+            if !called(family) || !concerns(family, value.spot) || self.is_allowed(family) {
+                continue;
+            }
+            let mut weight = Weight::default();
+            family.detect(&text, &mut weight);
+            heaviest = heaviest.max(weight.points);
+            let Some(confidence) = self.confidence(&weight, &text, &mut score) else { continue };
+            self.add(family.reason(), confidence, value.spot, &weight.names, layers);
+        }
+        if heaviest < Weight::SURE {
+            self.score_alone(&text, score, layers);
+        }
+    }
+
+    /// How sure the points make us, with the score asked where they leave it open.
+    fn confidence(&mut self, weight: &Weight, text: &Text<'_>, score: &mut Option<Score>) -> Option<Confidence> {
+        let confidence = weight.confidence()?;
+        let confidence = match (self.policy.sensitivity, confidence) {
+            (Sensitivity::High, Confidence::Likely) => Confidence::Sure,
+            (Sensitivity::Low, Confidence::Sure) if weight.points < Weight::SURE + 3 => Confidence::Likely,
+            (_, confidence) => confidence,
+        };
+        if confidence == Confidence::Sure || self.policy.score == ScoreUse::Off {
+            return Some(confidence);
+        }
+        let score = score.get_or_insert_with(|| score::judge(text));
+        let settles = match confidence {
+            Confidence::Likely => score.margin >= score::LIKELY_MARGIN,
+            _ => score.margin >= score::HINT_MARGIN,
+        };
+        Some(if settles { Confidence::Sure } else { confidence })
+    }
+
+    /// What no detector knows, but the score does.
+    fn score_alone(&mut self, text: &Text<'_>, score: Option<Score>, layers: Layers) {
+        if self.policy.score == ScoreUse::Off || !scored_alone(text) {
+            return;
+        }
+        let score = score.unwrap_or_else(|| score::judge(text));
+        if self.lowest.as_ref().is_none_or(|lowest| score.value < lowest.value) {
+            self.lowest = Some(score);
+        }
+        let confidence = if score.margin >= score::SURE_MARGIN {
+            Confidence::Sure
+        } else if score.margin >= score::LIKELY_MARGIN {
+            Confidence::Likely
+        } else {
+            return;
+        };
+        let evidence = format!("score {}: {}", score.value, score::explain(text));
+        self.push(AttackReason::Score, confidence, text.spot, evidence, layers);
+    }
+
+    fn is_allowed(&self, family: Family) -> bool {
+        family == Family::GraphQl && self.policy.introspection == Introspection::Allow
+    }
+
+    fn add(
+        &mut self,
+        reason: AttackReason,
+        confidence: Confidence,
+        spot: Spot<'_>,
+        names: &[&'static str],
+        layers: Layers,
+    ) {
+        let mut evidence = String::with_capacity(64);
+        for name in names {
+            if !evidence.is_empty() {
+                evidence.push_str(", ");
+            }
+            evidence.extend(name.chars().map(|c| if c.is_control() { ' ' } else { c }));
+        }
+        self.push(reason, confidence, spot, evidence, layers);
+    }
+
+    /// One finding for each reason and place: the surest.
+    fn push(
+        &mut self,
+        reason: AttackReason,
+        confidence: Confidence,
+        spot: Spot<'_>,
+        mut evidence: String,
+        layers: Layers,
+    ) {
+        if !layers.is_empty() {
+            evidence.push_str(" (inside ");
+            evidence.push_str(&layers.text());
+            evidence.push(')');
+        }
+        if self.found.len() >= FINDINGS_MAX && confidence < Confidence::Sure {
+            return;
+        }
+        let place = spot.place();
+        if let Some(known) = self.found.iter_mut().find(|known| known.reason == reason && known.place == place) {
+            if confidence > known.confidence {
+                known.confidence = confidence;
+                known.evidence = evidence;
+            }
+            return;
+        }
+        if self.found.len() >= 2 * FINDINGS_MAX {
+            return;
+        }
+        self.found.push(Judged { reason, confidence, place, evidence });
+    }
+}
+
+/// Fields with a grammar of their own are full of signs: there, only what works from any field is looked for.
+fn concerns(family: Family, spot: Spot<'_>) -> bool {
+    let Spot::Header(_, known) = spot else { return true };
+    match known {
+        Known::UserAgent => !matches!(family, Family::Ldap | Family::Xpath | Family::NoSql | Family::Traversal),
+        Known::Referer
+        | Known::Origin
+        | Known::Other
+        | Known::XForwardedFor
+        | Known::XForwardedHost
+        | Known::XRealIp
+        | Known::SoapAction
+        | Known::XRequestId => true,
+        _ => matches!(
+            family,
+            Family::Expression
+                | Family::Deserialization
+                | Family::Script
+                | Family::Template
+                | Family::Sql
+                | Family::Code
+                | Family::Header
+        ),
+    }
+}
+
+/// Values that the score may condemn by itself: not files, not the grammar of fields.
+fn scored_alone(text: &Text<'_>) -> bool {
+    text.role == Role::Value && !matches!(text.spot, Spot::Header(..) | Spot::Path) && text.raw.len() >= 4
+}

@@ -1,0 +1,193 @@
+//! Server-side template injection: expressions between template marks that compute, call or reach into objects.
+//!
+//! A placeholder (`{{ user.name }}`, `${name}`, `{% if paid %}`) is what mail and message APIs are sent all day.
+
+use super::family::{Family, Weight};
+use super::gate::{Marker, any};
+use super::text::{Text, has, is_word, window};
+
+pub(super) const MARKERS: &[Marker] = &[
+    any(0, "{{"),
+    any(0, "${"),
+    any(0, "#{"),
+    any(0, "<%"),
+    any(0, "{%"),
+    any(0, "*{"),
+    any(0, "~{"),
+    any(0, "@("),
+    any(0, "[["),
+    any(0, "{php"),
+    any(0, "#set"),
+    any(0, "@{"),
+    any(0, "{#"),
+    any(0, "[#"),
+    any(0, "{{{"),
+    any(0, "{$"),
+    any(0, "{="),
+    any(7, "__class__"),
+    any(7, "__mro__"),
+    any(7, "__subclasses__"),
+    any(7, "__globals__"),
+    any(7, "__builtins__"),
+    any(7, "__import__"),
+    any(6, "__init__"),
+    any(6, "__bases__"),
+    any(7, "__getitem__"),
+    any(6, "__base__"),
+    any(6, "__dict__"),
+    any(5, "|attr("),
+    any(5, "|filter("),
+    any(5, "|map("),
+    any(5, "|join"),
+    any(5, "|format("),
+    any(6, "_self.env"),
+    any(6, "registerundefinedfiltercallback"),
+    any(6, "getfilter("),
+    any(4, "request.application"),
+    any(5, "request.args"),
+    any(5, "self._"),
+    any(5, "cycler."),
+    any(5, "joiner."),
+    any(5, "lipsum"),
+    any(5, "url_for."),
+    any(5, "get_flashed_messages"),
+    any(5, "config.items"),
+    any(5, "config.class"),
+    any(5, ".popen("),
+    any(5, "freemarker.template"),
+    any(9, "?new()"),
+    any(6, "<#assign"),
+    any(5, "$class.inspect"),
+    any(5, "$class.type"),
+    any(6, "{php}"),
+    any(6, "smarty"),
+    any(4, "$smarty.version"),
+    any(5, "constructor.constructor"),
+    any(5, "#with"),
+    any(4, "lookup string"),
+    any(6, "<#list"),
+    any(5, "${class"),
+    any(6, "product.getclass"),
+    any(5, "#evaluate("),
+    any(5, "$engine"),
+    any(6, "mako.template"),
+    any(6, "{% import"),
+    any(6, "{% debug"),
+    any(6, "{% include"),
+    any(5, "dump(app"),
+    any(5, "app.request"),
+];
+
+const MARKS: &[(&str, &str)] = &[
+    ("{{", "}}"),
+    ("${", "}"),
+    ("#{", "}"),
+    ("<%", "%>"),
+    ("{%", "%}"),
+    ("*{", "}"),
+    ("~{", "}"),
+    ("@(", ")"),
+    ("[[", "]]"),
+    ("{php", "{/php"),
+    ("@{", "}"),
+    ("{", "}"),
+    ("{=", "}"),
+    ("{$", "}"),
+];
+
+/// Weighs a text.
+pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
+    let mut sum = 0;
+    for hit in text.hits(Family::Template) {
+        let points = u32::from(hit.marker.points).min(10u32.saturating_sub(sum));
+        sum += points;
+        weight.add(points, hit.marker.text);
+    }
+    let marked = MARKS.iter().take(11).any(|(open, _)| text.has(Family::Template, open));
+    if sum > 0 && marked {
+        weight.add(4, "between template marks");
+    }
+    for (open, close) in MARKS {
+        for at in text.find_all(open).take(128) {
+            let inner = window(text.from(at + open.len()), 128);
+            let Some(end) = memchr::memmem::find(inner, close.as_bytes()) else { continue };
+            let expression = inner.get(..end).unwrap_or_default();
+            let bare = *open == "{";
+            let points = expression_points(expression);
+            // `{1+1}` is also how texts and formulas are written.
+            let points = if bare || *open == "[[" || *open == "@(" {
+                if arithmetic(expression) && text.raw.len() <= 40 { 6 } else { 0 }
+            } else {
+                points
+            };
+            weight.add(points, "template expression");
+        }
+    }
+    // Marks of several engines in a row: the polyglot that asks which one is there.
+    if has(text.low, "${{<%[%") || has(text.low, "{{7*'7'}}") {
+        weight.add(10, "template polyglot");
+    }
+}
+
+fn expression_points(expression: &[u8]) -> u32 {
+    let expression = expression.trim_ascii();
+    if expression.is_empty() || expression.len() > 120 {
+        return 0;
+    }
+    if arithmetic(expression) {
+        return 10;
+    }
+    let called = memchr::memchr(b'(', expression).is_some();
+    let indexed = has(expression, "['") || has(expression, "[\"") || has(expression, "].");
+    let quoted = expression.iter().any(|byte| matches!(byte, b'\'' | b'"'));
+    if has(expression, "__") && (called || has(expression, ".")) || has(expression, "constructor") && called {
+        return 10;
+    }
+    if has(expression, "system") && called
+        || has(expression, "exec") && called
+        || has(expression, "popen")
+        || has(expression, "passthru")
+        || has(expression, "file_get_contents")
+    {
+        return 9;
+    }
+    if expression.starts_with(b"'") && (has(expression, "'*") || has(expression, "'.")) || has(expression, "'+'") {
+        return 7;
+    }
+    match (called, indexed, quoted) {
+        (true, true, _) => 6,
+        (true, false, true) => 4,
+        (true, false, false) => 3,
+        (false, true, _) => 2,
+        _ => 0,
+    }
+}
+
+/// `7*7`, `191 * '7'`, `=7*7`: numbers and signs and nothing else.
+fn arithmetic(expression: &[u8]) -> bool {
+    let expression = expression.trim_ascii();
+    let expression = expression.strip_prefix(b"=").unwrap_or(expression);
+    let plain = expression.iter().all(|byte| {
+        byte.is_ascii_digit()
+            || matches!(byte, b' ' | b'*' | b'+' | b'-' | b'/' | b'\'' | b'"' | b'(' | b')' | b'.' | b'%')
+    });
+    let operator = expression.iter().skip(1).any(|byte| matches!(byte, b'*' | b'+' | b'/'));
+    let numbers = expression.split(|byte| !is_word(*byte)).filter(|part| !part.is_empty()).count();
+    plain && operator && numbers >= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_pass_and_computations_do_not() {
+        for placeholder in ["user.name", "order_id", "name | upcase", "if paid", "order.lines[0].sku", "t('greeting')"]
+        {
+            assert!(expression_points(placeholder.as_bytes()) < 6, "{placeholder}");
+        }
+        for expression in ["7*7", " 7 * '7' ", "''.__class__.__mro__", "system('id')", "x.constructor('a')()"] {
+            assert!(expression_points(expression.as_bytes()) >= 7, "{expression}");
+        }
+    }
+}

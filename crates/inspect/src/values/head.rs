@@ -1,0 +1,74 @@
+//! Values of the head: path, query, fields, cookies.
+
+use model::head::Known;
+
+use super::decode::unescape_form;
+use super::{Role, Spot, Value};
+use crate::view::RequestView;
+
+/// Hands out every value of the head of a request.
+pub fn walk_head(request: &RequestView<'_>, each: &mut dyn FnMut(&Value<'_>)) {
+    let target: &[u8] = &request.head.target;
+    let raw_path = target.get(..memchr::memchr(b'?', target).unwrap_or(target.len())).unwrap_or_default();
+    let path = raw_path.get(..memchr::memchr(b'#', raw_path).unwrap_or(raw_path.len())).unwrap_or_default();
+    // The path as it came: climbing segments are gone from the canonical one.
+    each(&Value { spot: Spot::Path, role: Role::Value, bytes: path });
+    for (at, segment) in (0u32..).zip(path.split(|&byte| byte == b'/').skip(1)) {
+        // Short segments were judged as part of the path; a long one may be an encoded text of its own.
+        if segment.len() >= 16 && segment.len() + 1 < path.len() {
+            each(&Value { spot: Spot::Segment(at), role: Role::Value, bytes: segment });
+        }
+    }
+    if let Some(query) = request.query {
+        walk_pairs(query, Spot::Query, each);
+    }
+    for field in request.head.fields.iter() {
+        match field.known {
+            // Framing and connection fields were judged by the parser and the stage `hygiene`.
+            Known::ContentLength
+            | Known::TransferEncoding
+            | Known::Connection
+            | Known::Date
+            | Known::AcceptEncoding
+            | Known::SecFetchDest
+            | Known::SecFetchMode
+            | Known::SecFetchSite
+            | Known::Traceparent => {}
+            Known::Cookie => walk_cookies(field.value, each),
+            _ => {
+                each(&Value { spot: Spot::Header(field.name, field.known), role: Role::Value, bytes: field.value });
+            }
+        }
+    }
+}
+
+/// Hands out names and values of `a=b&c=d`, without their percent-escapes.
+pub fn walk_pairs<'q>(query: &'q [u8], spot: fn(&'q [u8]) -> Spot<'q>, each: &mut dyn FnMut(&Value<'_>)) {
+    for pair in query.split(|&byte| byte == b'&') {
+        if pair.is_empty() {
+            continue;
+        }
+        let (name, value) = match memchr::memchr(b'=', pair) {
+            Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
+            None => (pair, &b""[..]),
+        };
+        // A lone text without a name is a value to the applications that read it.
+        let role = if value.is_empty() { Role::Value } else { Role::Name };
+        each(&Value { spot: spot(name), role, bytes: &unescape_form(name) });
+        if !value.is_empty() {
+            each(&Value { spot: spot(name), role: Role::Value, bytes: &unescape_form(value) });
+        }
+    }
+}
+
+fn walk_cookies(line: &[u8], each: &mut dyn FnMut(&Value<'_>)) {
+    for pair in line.split(|&byte| byte == b';') {
+        let pair = pair.trim_ascii();
+        let (name, value) = match memchr::memchr(b'=', pair) {
+            Some(at) => (pair.get(..at).unwrap_or_default(), pair.get(at + 1..).unwrap_or_default()),
+            None => (&b""[..], pair),
+        };
+        each(&Value { spot: Spot::Cookie(name), role: Role::Name, bytes: name });
+        each(&Value { spot: Spot::Cookie(name), role: Role::Value, bytes: value });
+    }
+}
