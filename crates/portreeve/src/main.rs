@@ -1,3 +1,5 @@
 //! The binary: configuration, wiring, command line.
 
+mod config;
+
 fn main() {}

@@ -1,0 +1,84 @@
+//! One file per kind of mistake under `tests/config`, beside the exact message; and the schema that is committed.
+
+use std::path::{Path, PathBuf};
+
+use expect_test::expect_file;
+
+use super::*;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config")
+}
+
+fn environment(name: &str) -> Option<String> {
+    match name {
+        "ORDERS_PORT" => Some("8081".to_owned()),
+        "WORKERS" => Some("2".to_owned()),
+        "SESSION_KEY" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+        "SHORT" => Some("hunter2".to_owned()),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_mistake_is_told_as_written_down() {
+    let mut seen = 0;
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for path in files.iter().filter(|path| path.extension().is_some_and(|extension| extension == "yaml")) {
+        seen += 1;
+        let text = std::fs::read_to_string(path).unwrap();
+        let name = PathBuf::from(path.file_name().unwrap());
+        let shown = match parse(&name, &folder(), &text, &environment) {
+            Ok(_) => "right\n".to_owned(),
+            // Where the checkout lies is no part of the message.
+            Err(report) => report.to_string().replace(&folder().display().to_string(), "DIR"),
+        };
+        expect_file![path.with_extension("txt")].assert_eq(&shown);
+    }
+    assert!(seen > 10, "the cases were not found");
+}
+
+#[test]
+fn ten_mistakes_make_ten_diagnostics() {
+    let text = std::fs::read_to_string(folder().join("ten-mistakes.yaml")).unwrap();
+    let report = parse(Path::new("ten-mistakes.yaml"), &folder(), &text, &environment).unwrap_err();
+    assert_eq!(report.diagnostics.len(), 10, "{report}");
+    assert!(report.diagnostics.iter().all(|diagnostic| diagnostic.spot.line > 0), "{report}");
+}
+
+#[test]
+fn the_committed_schema_is_the_generated_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/portreeve.schema.json");
+    let mut text = serde_json::to_string_pretty(&written::json_schema()).unwrap();
+    text.push('\n');
+    expect_file![path].assert_eq(&text);
+}
+
+#[test]
+fn the_configuration_of_the_readme_is_right() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md")).unwrap();
+    let (_, behind) = readme.split_once("```yaml\n").expect("the README has a configuration");
+    let (text, _) = behind.split_once("```").unwrap();
+    assert!(text.lines().count() <= 22, "the README promises a configuration of about 20 lines");
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["tls/chain.pem", "tls/key.pem", "contracts/shop.yaml"] {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    let environment = |name: &str| (name == "ADMIN_TOKEN").then(|| "0123456789abcdef0123456789abcdef".to_owned());
+    let settings = parse(Path::new("portreeve.yaml"), folder.path(), text, &environment).unwrap_or_else(|e| panic!("{e}"));
+    assert!(settings.gateway.routes.iter().all(|route| !route.targets.is_empty()));
+}
+
+proptest::proptest! {
+    /// Any text is either a configuration or a report that can be shown; nothing panics.
+    #[test]
+    fn any_text_is_answered(text in "(\\PC|\n|[a-z_]+: |- |  |\\$\\{|\\}|'|\"|\\[|\\]){0,80}") {
+        if let Err(report) = parse(Path::new("x"), Path::new("."), &text, &environment) {
+            proptest::prop_assert!(!report.diagnostics.is_empty());
+            proptest::prop_assert!(report.to_string().contains("mistake"));
+        }
+    }
+}
