@@ -5,6 +5,7 @@ mod database;
 mod disk;
 pub mod error;
 pub mod health;
+pub mod inventory;
 pub mod journal;
 pub mod layout;
 pub mod query;
@@ -23,6 +24,7 @@ pub mod writer;
 
 pub use error::StoreError;
 pub use health::Health;
+pub use inventory::{Inventory, StoredEndpoint};
 pub use reader::{EventQuery, EventStream, QueryLimits, Reader};
 pub use settings::{Cut, Settings};
 pub use writer::Writer;
