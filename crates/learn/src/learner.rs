@@ -78,6 +78,35 @@ pub struct Group {
     judged_at: u32,
 }
 
+impl Group {
+    /// The template of a branch in the spelling that a method's requests use most.
+    pub fn spelled(&self, branch: usize, method: MethodId) -> String {
+        let mut template = crate::judge::template(&self.branches, branch);
+        let successes = |id: &NodeId| {
+            let node = self.trie.node(*id)?;
+            node.terminals.iter().find(|terminal| terminal.method == method).map(|terminal| terminal.successes)
+        };
+        let Some(nodes) = self.branches.get(branch).map(|branch| &branch.nodes) else { return template };
+        let Some(mut node) = nodes.iter().max_by_key(|id| (successes(id), std::cmp::Reverse(**id))).copied() else {
+            return template;
+        };
+        // From the last piece upwards, each literal takes the node's own spelling; only its case can differ.
+        let (mut up, mut end) = (branch, template.len());
+        while let (Some(branch), Some(spelled)) = (self.branches.get(up), self.trie.node(node)) {
+            if branch.parent == up {
+                break;
+            }
+            let text = branch.literal.as_deref().unwrap_or("{}");
+            let Some(start) = template.get(..end).and_then(|part| part.rfind(text)) else { break };
+            if branch.literal.is_some() && text.eq_ignore_ascii_case(&spelled.text) {
+                template.replace_range(start..start + text.len(), &spelled.text);
+            }
+            (up, node, end) = (branch.parent, spelled.parent, start);
+        }
+        template
+    }
+}
+
 /// An endpoint of the last judgement, before it is described.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Found {
@@ -198,6 +227,12 @@ impl Learner {
         }
         let Some(terminal) = group.trie.terminal(node, method) else { return };
         record(terminal, observation, probability, disguised, client, host as u16);
+    }
+
+    /// The template of a found endpoint, parameters as `{}`, literals as most requests of its method spell them.
+    pub fn template(&self, group: usize, found: usize) -> String {
+        let Some(group) = self.groups.get(group) else { return String::new() };
+        group.found.get(found).map_or_else(String::new, |one| group.spelled(one.branch, one.method))
     }
 
     /// The node a path has now, for training and explanations.

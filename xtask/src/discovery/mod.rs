@@ -1,5 +1,13 @@
 //! Endpoint discovery: making sites, training the classifiers, measuring the learner.
 
 pub mod bench;
+mod documents;
+mod gbdt;
+mod lexicon;
+mod metrics;
+mod records;
 pub mod simulate;
+mod site;
+mod traffic;
 pub mod train;
+mod values;
