@@ -12,6 +12,7 @@ pub mod query;
 pub mod reader;
 mod recover;
 mod retention;
+pub mod report;
 pub mod rollup;
 pub mod row;
 pub mod segment;

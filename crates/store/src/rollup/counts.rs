@@ -60,6 +60,10 @@ pub struct Counts {
     pub reasons: Vec<(Cow<'static, str>, u64)>,
     /// Exchanges refused for this reason.
     pub refusals: Vec<(Cow<'static, str>, u64)>,
+    /// `statuses` of the API traffic among them.
+    pub api_statuses: Vec<(StatusKey, u64)>,
+    /// `refusals` of the API traffic among them.
+    pub api_refusals: Vec<(Cow<'static, str>, u64)>,
 }
 
 /// A status and who made it.
@@ -99,6 +103,17 @@ fn bump(entries: &mut Vec<(Cow<'static, str>, u64)>, key: &Cow<'static, str>, co
     }
 }
 
+fn bump_status(entries: &mut Vec<(StatusKey, u64)>, key: StatusKey, count: u64) {
+    match entries.binary_search_by_key(&key, |&(key, _)| key) {
+        Ok(index) => {
+            if let Some((_, total)) = entries.get_mut(index) {
+                *total = total.saturating_add(count);
+            }
+        }
+        Err(index) => entries.insert(index, (key, count)),
+    }
+}
+
 /// A number that is different for different addresses.
 fn address_number(address: IpAddr) -> u64 {
     match address.to_canonical() {
@@ -135,14 +150,18 @@ impl Counts {
             self.sessions.add(session.0);
         }
         self.clients.add(address_number(event.client));
-        self.bump_status(StatusKey::new(event.status, event.status_source), 1);
+        let status = StatusKey::new(event.status, event.status_source);
+        bump_status(&mut self.statuses, status, 1);
+        if class == TrafficClass::Api {
+            bump_status(&mut self.api_statuses, status, 1);
+        }
         if event.end != ExchangeEnd::Complete {
             bump(&mut self.outcomes, &Cow::Borrowed(event.end.name()), 1);
         }
-        self.add_findings(event);
+        self.add_findings(event, class);
     }
 
-    fn add_findings(&mut self, event: &Event) {
+    fn add_findings(&mut self, event: &Event, class: TrafficClass) {
         for (index, finding) in event.findings.iter().enumerate() {
             let repeated = event.findings.iter().take(index).any(|earlier| earlier.reason == finding.reason);
             if !repeated {
@@ -152,19 +171,11 @@ impl Counts {
         if let model::Action::Refuse { reason, .. } = event.verdict.action {
             self.refused += 1;
             bump(&mut self.refusals, &Cow::Borrowed(reason.code()), 1);
+            if class == TrafficClass::Api {
+                bump(&mut self.api_refusals, &Cow::Borrowed(reason.code()), 1);
+            }
         } else if event.verdict.would_refuse.is_some() {
             self.would_refuse += 1;
-        }
-    }
-
-    fn bump_status(&mut self, key: StatusKey, count: u64) {
-        match self.statuses.binary_search_by_key(&key, |&(key, _)| key) {
-            Ok(index) => {
-                if let Some((_, total)) = self.statuses.get_mut(index) {
-                    *total = total.saturating_add(count);
-                }
-            }
-            Err(index) => self.statuses.insert(index, (key, count)),
         }
     }
 
@@ -177,13 +188,14 @@ impl Counts {
         self.upstream.merge(&other.upstream);
         self.sessions.merge(&other.sessions);
         self.clients.merge(&other.clients);
-        for &(key, count) in &other.statuses {
-            self.bump_status(key, count);
+        for (mine, theirs) in [(&mut self.statuses, &other.statuses), (&mut self.api_statuses, &other.api_statuses)] {
+            theirs.iter().for_each(|&(key, count)| bump_status(mine, key, count));
         }
         for (mine, theirs) in [
             (&mut self.outcomes, &other.outcomes),
             (&mut self.reasons, &other.reasons),
             (&mut self.refusals, &other.refusals),
+            (&mut self.api_refusals, &other.api_refusals),
         ] {
             for (key, count) in theirs {
                 bump(mine, key, *count);
@@ -253,18 +265,19 @@ impl Counts {
         self.upstream.encode(&mut out);
         self.sessions.encode(&mut out);
         self.clients.encode(&mut out);
-        varint::put(&mut out, self.statuses.len() as u64);
-        for (key, count) in &self.statuses {
-            varint::put(&mut out, u64::from(key.status));
-            out.push(key.source);
-            varint::put(&mut out, *count);
-        }
+        put_statuses(&mut out, &self.statuses);
         for entries in [&self.outcomes, &self.reasons, &self.refusals] {
-            varint::put(&mut out, entries.len() as u64);
-            for (key, count) in entries {
-                varint::put_text(&mut out, key);
-                varint::put(&mut out, *count);
-            }
+            put_entries(&mut out, entries);
+        }
+        // Most rollups are of API traffic alone: the second lists are then the first ones again.
+        for same in [self.api_statuses == self.statuses, self.api_refusals == self.refusals] {
+            out.push(u8::from(same));
+        }
+        if self.api_statuses != self.statuses {
+            put_statuses(&mut out, &self.api_statuses);
+        }
+        if self.api_refusals != self.refusals {
+            put_entries(&mut out, &self.api_refusals);
         }
         out
     }
@@ -283,20 +296,47 @@ impl Counts {
         counts.upstream = Latency::decode(&mut input)?;
         counts.sessions = Distinct::decode(&mut input)?;
         counts.clients = Distinct::decode(&mut input)?;
-        for _ in 0..input.count(ENTRIES_MAX)? {
-            let status = input.narrow()?;
-            let [source] = input.array()?;
-            let count = input.number()?;
-            counts.bump_status(StatusKey { status, source: source.min(2) }, count);
-        }
-        for entries in [&mut counts.outcomes, &mut counts.reasons, &mut counts.refusals] {
-            for _ in 0..input.count(ENTRIES_MAX)? {
-                let key = Cow::Owned(input.text()?.to_owned());
-                entries.push((key, input.number()?));
-            }
-        }
+        counts.statuses = statuses(&mut input)?;
+        counts.outcomes = entries(&mut input)?;
+        counts.reasons = entries(&mut input)?;
+        counts.refusals = entries(&mut input)?;
+        let [same_statuses, same_refusals] = input.array()?;
+        counts.api_statuses = if same_statuses == 1 { counts.statuses.clone() } else { statuses(&mut input)? };
+        counts.api_refusals = if same_refusals == 1 { counts.refusals.clone() } else { entries(&mut input)? };
         Some(counts)
     }
+}
+
+fn put_statuses(out: &mut Vec<u8>, statuses: &[(StatusKey, u64)]) {
+    varint::put(out, statuses.len() as u64);
+    for (key, count) in statuses {
+        varint::put(out, u64::from(key.status));
+        out.push(key.source);
+        varint::put(out, *count);
+    }
+}
+
+fn put_entries(out: &mut Vec<u8>, entries: &[(Cow<'static, str>, u64)]) {
+    varint::put(out, entries.len() as u64);
+    for (key, count) in entries {
+        varint::put_text(out, key);
+        varint::put(out, *count);
+    }
+}
+
+fn statuses(input: &mut Input<'_>) -> Option<Vec<(StatusKey, u64)>> {
+    let mut statuses = Vec::new();
+    for _ in 0..input.count(ENTRIES_MAX)? {
+        let status = input.narrow()?;
+        let [source] = input.array()?;
+        bump_status(&mut statuses, StatusKey { status, source: source.min(2) }, input.number()?);
+    }
+    Some(statuses)
+}
+
+fn entries(input: &mut Input<'_>) -> Option<Vec<(Cow<'static, str>, u64)>> {
+    let count = input.count(ENTRIES_MAX)?;
+    (0..count).map(|_| Some((Cow::Owned(input.text()?.to_owned()), input.number()?))).collect()
 }
 
 #[cfg(test)]

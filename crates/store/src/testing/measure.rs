@@ -67,3 +67,41 @@ pub fn record(directory: &Path, exchanges: usize) -> Result<Recorded, StoreError
         rollup_bytes,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exchange_takes_less_than_sixty_bytes() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let recorded = record(directory.path(), 60_000).expect("recorded");
+        assert_eq!(recorded.exchanges, 60_000);
+        assert!(recorded.bytes_per_exchange < 60.0, "{recorded:?}");
+        if std::env::var_os("STORE_COLUMN_SIZES").is_some() {
+            for line in column_sizes(directory.path()) {
+                println!("{line}");
+            }
+        }
+    }
+
+    /// Bytes per exchange of each column of the first segment.
+    fn column_sizes(directory: &Path) -> Vec<String> {
+        use parquet::file::reader::{FileReader, SerializedFileReader};
+        let files = crate::layout::Layout::new(directory).list().expect("a list");
+        let file = std::fs::File::open(&files.segments[0].path).expect("a segment");
+        let reader = SerializedFileReader::new(file).expect("a reader");
+        let group = reader.metadata().row_group(0);
+        let rows = group.num_rows() as f64;
+        let mut sizes: Vec<(i64, String)> = group
+            .columns()
+            .iter()
+            .map(|column| {
+                let bytes = column.compressed_size();
+                (bytes, format!("{:6.2} {} {:?}", bytes as f64 / rows, column.column_path(), column.encodings().collect::<Vec<_>>()))
+            })
+            .collect();
+        sizes.sort();
+        sizes.into_iter().rev().map(|(_, line)| line).collect()
+    }
+}

@@ -36,14 +36,20 @@ const TEMPLATES: [(&str, &str); 14] = [
     ("GET", "/v1/recommendations/@"),
 ];
 
-const AGENTS: [&str; 6] = [
-    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1",
-    "ShopApp/7.12.1 (Android 15; Pixel 9) okhttp/4.12.0",
-    "ShopApp/7.11.0 (iOS 18.5; iPhone16,2) CFNetwork/1568.100.1 Darwin/24.0.0",
-    "python-requests/2.32.3",
+/// User agents; `#` becomes one of many versions.
+const AGENTS: [&str; 8] = [
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/1#.0.0.0 Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/1#.5 Safari/605.1.15",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 1#_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+    "Mozilla/5.0 (Linux; Android 1#; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36",
+    "ShopApp/7.#.1 (Android 15; Pixel 9) okhttp/4.12.0",
+    "ShopApp/7.#.0 (iOS 18.5; iPhone16,2) CFNetwork/1568.100.1 Darwin/24.0.0",
+    "python-requests/2.#.3",
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
 ];
+
+const ACCEPTS: [&str; 4] =
+    ["application/json", "application/json, text/plain, */*", "*/*", "application/vnd.shop.v1+json, application/json;q=0.9"];
 
 /// Traffic that never ends. About 2 % of it has findings, 3 % is no API traffic, 6 % are errors.
 #[derive(Debug)]
@@ -137,10 +143,26 @@ impl Traffic {
         let session = self.skewed(self.sessions);
         event.session = (session % 10 != 0).then_some(SessionHash((session + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         event.credential = event.session.is_some();
-        let agent = AGENTS.get((session % 6) as usize).copied().unwrap_or_default();
-        event.agent = Bytes::from_static(agent.as_bytes());
+        self.browser(&mut event, session);
         self.outcome(&mut event);
         event
+    }
+
+    /// What a client sends along: the same for a session, in hundreds of variants over all of them.
+    fn browser(&mut self, event: &mut Event, session: u64) {
+        let draw = crate::rollup::distinct::mix(session);
+        let agent = AGENTS.get((draw % 8) as usize).copied().unwrap_or_default();
+        event.agent = Bytes::from(agent.replace('#', &((draw >> 8) % 40).to_string()));
+        event.accept = Bytes::from_static(ACCEPTS.get((draw >> 16) as usize % 4).copied().unwrap_or_default().as_bytes());
+        if draw % 8 < 4 {
+            event.version = HttpVersion::H2;
+            event.cookie = true;
+            event.fetch_dest = Bytes::from_static(b"empty");
+            let page = self.skewed(300);
+            event.referer = Bytes::from(format!("https://www.shop.example/pages/item-{page}.html?utm=newsletter"));
+        } else if draw % 8 < 6 {
+            event.custom_headers = ["x-app-version".into(), "x-device-id".into()].into();
+        }
     }
 
     fn outcome(&mut self, event: &mut Event) {
