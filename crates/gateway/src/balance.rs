@@ -9,11 +9,14 @@
 //!   other server is left an ejected one is tried rather than none.
 //! * *Tried*: this request has failed there already. It does not go there again.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use arc_swap::ArcSwapOption;
 use smallvec::SmallVec;
 
 use crate::config::{Balance, Ejection, Server};
+use crate::health::CheckFacts;
 use crate::router::mix;
 
 /// The longest schedule of a round robin: weights are scaled down until it fits.
@@ -49,10 +52,11 @@ struct ServerState {
     ejections: AtomicU32,
     /// Microseconds since the Unix epoch; 0 when it was never ejected.
     ejected_until_us: AtomicI64,
+    last_check: ArcSwapOption<CheckFacts>,
 }
 
 /// A server's state at one moment, for the health page and metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFacts {
     /// Requests sent to it and not yet answered.
     pub outstanding: u32,
@@ -62,6 +66,8 @@ pub struct ServerFacts {
     pub failures: u32,
     /// Until when it is ejected, in microseconds since the Unix epoch; `None` when it is not.
     pub ejected_until_us: Option<i64>,
+    /// What the last active check found, where there are checks.
+    pub last_check: Option<Arc<CheckFacts>>,
 }
 
 /// What a choice rests on.
@@ -232,7 +238,15 @@ impl Balancer {
         won
     }
 
-    /// What an active check found. A server that comes up again starts without a past.
+    /// Takes over what an active check found, and keeps it for the health page.
+    pub fn checked(&self, index: usize, facts: CheckFacts) {
+        self.set_health(index, facts.health);
+        if let Some(server) = self.servers.get(index) {
+            server.last_check.store(Some(Arc::new(facts)));
+        }
+    }
+
+    /// Sets what active checks say. A server that comes up again starts without a past.
     pub fn set_health(&self, index: usize, health: Health) {
         let Some(server) = self.servers.get(index) else { return };
         let before = server.health.swap(health as u8, Relaxed);
@@ -268,6 +282,7 @@ impl ServerState {
             },
             failures: self.failures.load(Relaxed),
             ejected_until_us: self.is_ejected(now_us).then(|| self.ejected_until_us.load(Relaxed)),
+            last_check: self.last_check.load_full(),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Tests of the choice of a server and of the retry budget.
 
-use std::sync::Arc;
-
 use proptest::prelude::*;
 
 use super::*;

@@ -10,6 +10,8 @@ use inspect::Policy;
 use ipnet::IpNet;
 use model::Limits;
 
+use crate::forwarded::ForwardingField;
+
 /// Everything the data path needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -23,12 +25,18 @@ pub struct Config {
     pub limits: Limits,
     /// Peers whose forwarding fields are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The field in which trusted proxies name the client.
+    pub forwarding_field: ForwardingField,
     /// How a session is told, in order; the first identifier that is present counts.
     pub session_identifiers: Vec<SessionIdentifier>,
     /// Key of the hash under which sessions are recorded.
     pub session_key: [u8; 32],
     /// Whether answers say what the gateway cost.
     pub server_timing: ServerTiming,
+    /// How much our own answers say about why.
+    pub answer_detail: AnswerDetail,
+    /// One of this many exchanges hands bounded copies of its bodies to the learner; 0 for none.
+    pub sample_every: u32,
     /// Data-plane threads; each has its own runtime, listeners and pools.
     pub workers: usize,
     /// How long connections may finish their work after a stop was asked for.
@@ -45,6 +53,16 @@ pub enum ServerTiming {
     OnRequest(String),
     /// Always.
     Always,
+}
+
+/// How much our own answers say about why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AnswerDetail {
+    /// The status and the request id.
+    Minimal,
+    /// The code and the text of the reason as well; never a value of the request.
+    #[default]
+    Reason,
 }
 
 /// One place where clients connect.
