@@ -35,7 +35,7 @@ fn health_follows_checks_in_a_row() {
             })
             .collect::<String>()
     };
-    assert_eq!(history("+--+---+-++"), "uuuuuudddduu".get(1..).unwrap());
+    assert_eq!(history("+--+---+-++"), "uuuuuuddddu");
     assert_eq!(history("--+"), "??u");
     assert_eq!(history("---+-+-++"), "??ddddddu");
 }
