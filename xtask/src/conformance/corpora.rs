@@ -109,10 +109,16 @@ fn gotestwaf(folder: &Path) -> Cases {
     };
     for row in lines(&file(folder, "gotestwaf/requests.jsonl")?)? {
         let attack = text(&row, "expect") == "block";
-        let body = unbase64(text(&row, "body_b64"))?;
+        let body = match row["grpc_value"].as_str() {
+            Some(value) => grpc_message(value),
+            None => unbase64(text(&row, "body_b64"))?,
+        };
         let mut headers = vec![("Host".to_owned(), "localhost".to_owned())];
         if let Some(map) = row["headers"].as_object() {
             headers.extend(map.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())));
+        }
+        if row["grpc_value"].is_string() {
+            headers.push(("Content-Type".to_owned(), "application/grpc".to_owned()));
         }
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
             headers.push(("User-Agent".to_owned(), AGENT.to_owned()));
@@ -128,6 +134,16 @@ fn gotestwaf(folder: &Path) -> Cases {
         });
     }
     Ok(cases)
+}
+
+/// A frame with a message whose first field is a text.
+fn grpc_message(value: &str) -> Vec<u8> {
+    let mut message = vec![0x0a, u8::try_from(value.len()).unwrap_or(0)];
+    message.extend_from_slice(value.as_bytes());
+    let mut frame = vec![0];
+    frame.extend_from_slice(&u32::try_from(message.len()).unwrap_or(0).to_be_bytes());
+    frame.extend_from_slice(&message);
+    frame
 }
 
 /// Positives of the requests, with their paranoia level; the rule's own level says what a default configuration owes.

@@ -42,6 +42,7 @@ layers! {
     OVERLONG = 8, "overlong";
     NUL = 9, "nul";
     HEX = 10, "hex";
+    TAGS = 11, "tags";
 }
 
 impl Layers {
@@ -319,6 +320,33 @@ fn wide(after: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     })
 }
 
+/// The text without the short tags inside its words (`al<x>ert`), which some filters take out. `None` when there are none.
+pub fn without_inner_tags(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    let mut found = false;
+    while let Some(open) = memchr::memchr(b'<', rest) {
+        out.extend_from_slice(rest.get(..open).unwrap_or_default());
+        rest = rest.get(open..).unwrap_or_default();
+        let close = rest.iter().take(10).position(|&byte| byte == b'>');
+        let inner = close.is_some_and(|close| {
+            let name = rest.get(1..close).unwrap_or_default();
+            let between = out.last().is_some_and(u8::is_ascii_alphabetic)
+                && rest.get(close + 1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b'(');
+            between && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'/')
+        });
+        let skipped = if inner { close.map_or(1, |close| close + 1) } else { 1 };
+        if inner {
+            found = true;
+        } else {
+            out.push(b'<');
+        }
+        rest = rest.get(skipped..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    found.then_some(out)
+}
+
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
@@ -326,7 +354,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
 /// Shortest text looked at as base64: shorter ones hold no attack.
-const BASE64_BYTES_MIN: usize = 12;
+const BASE64_BYTES_MIN: usize = 8;
 /// Most bytes of a compressed value that are unpacked.
 const INFLATED_BYTES_MAX: usize = 64 * 1024;
 
@@ -344,7 +372,7 @@ pub fn unbase64(text: &[u8]) -> Option<(Vec<u8>, Layers)> {
         return None;
     }
     // The first bytes tell most texts apart without decoding them: ordinary words do not decode to text.
-    let start = decode_some(text.get(..12)?)?;
+    let start = decode_some(text.get(..text.len().min(12) / 4 * 4)?)?;
     let packed = matches!(start.as_slice(), [0x1f, 0x8b, ..] | [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]);
     if !packed && !reads_as_text(&start) {
         return None;

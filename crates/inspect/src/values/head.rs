@@ -44,6 +44,18 @@ pub fn walk_head(request: &RequestView<'_>, each: &mut dyn FnMut(&Value<'_>)) {
 
 /// Hands out names and values of `a=b&c=d`, without their percent-escapes.
 pub fn walk_pairs<'q>(query: &'q [u8], spot: fn(&'q [u8]) -> Spot<'q>, each: &mut dyn FnMut(&Value<'_>)) {
+    // An ampersand that does not separate (`&&`, `&lt;`) tears a value apart: then the whole is judged as well.
+    let torn = memchr::memchr_iter(b'&', query).take(1024).any(|at| {
+        let rest = query.get(at + 1..).unwrap_or_default();
+        let entity = |name: &[u8]| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        matches!(rest.first(), Some(b'&' | b'#' | b' ' | b'+' | b'%'))
+            || [&b"lt;"[..], b"gt;", b"quot;", b"amp;", b"apos;", b"tab;", b"newline;", b"lpar;", b"colon;"]
+                .into_iter()
+                .any(entity)
+    });
+    if torn {
+        each(&Value { spot: spot(b""), role: Role::Value, bytes: &unescape_form(query) });
+    }
     for pair in query.split(|&byte| byte == b'&') {
         if pair.is_empty() {
             continue;

@@ -5,6 +5,7 @@
 use super::family::{Family, Weight};
 use super::gate::{Marker, any, call, start};
 use super::text::{Text, has, quoted_code, window};
+use crate::values::Spot;
 
 pub(super) const MARKERS: &[Marker] = &[
     any(9, "<?php"),
@@ -103,6 +104,8 @@ pub(super) const MARKERS: &[Marker] = &[
     call(5, "copy"),
     call(5, "rmdir"),
     call(5, "mkdir"),
+    any(6, "while("),
+    any(6, "for(;;)"),
     any(6, "$_get"),
     any(6, "$_post"),
     any(6, "$_request"),
@@ -176,6 +179,24 @@ pub(super) const MARKERS: &[Marker] = &[
     any(5, "reflection.assembly"),
     any(6, "frombase64string"),
     any(6, "scripting.filesystem"),
+    any(0, ".php"),
+    any(0, ".pht"),
+    any(0, ".phar"),
+    any(0, ".jsp"),
+    any(0, ".asp"),
+    any(0, ".ashx"),
+    any(0, ".asmx"),
+    any(0, ".cgi"),
+    any(0, ".cfm"),
+    any(0, ".shtml"),
+    any(0, ".asa"),
+    any(0, ".htaccess"),
+    any(0, "web.config"),
+    any(0, "wp-config"),
+    any(0, ".user.ini"),
+    any(0, ".bash"),
+    any(0, ".ssh"),
+    any(0, ".env"),
     start(5, "use io::"),
     any(5, "print \"content-type"),
     any(5, "print `"),
@@ -184,6 +205,7 @@ pub(super) const MARKERS: &[Marker] = &[
 
 /// Weighs a text.
 pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
+    file_name(text, weight);
     let quoted = quoted_code(text.low);
     let mut sum = 0;
     let mut strong = 0;
@@ -203,11 +225,58 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
             weight.add(4, "called with a text");
         }
     }
+    if text.low.starts_with(b"while(") && text.raw.len() < 100 {
+        weight.add(10, "endless loop");
+    }
     tags(text, &quoted, weight);
     if sum >= 5 && !text.prose && statement_around(text.low) {
         weight.add(3, "a statement");
     }
 }
+
+/// Names of files that a server would run instead of storing them.
+fn file_name(text: &Text<'_>, weight: &mut Weight) {
+    let named = match text.spot {
+        Spot::FileName(_) => true,
+        Spot::Header(name, _) => {
+            let name = name.to_ascii_lowercase();
+            has(&name, "filename") || has(&name, "file-name") || has(&name, "file_name")
+        }
+        _ => false,
+    };
+    if !named {
+        return;
+    }
+    let end = text.low.iter().rposition(|byte| !matches!(byte, b'.' | b' ' | b'/' | 0)).map_or(0, |at| at + 1);
+    let name = text.low.get(..end).unwrap_or_default();
+    let runs = RUNNABLE.iter().any(|ending| name.ends_with(ending.as_bytes()));
+    let doubled = RUNNABLE.iter().any(|ending| {
+        name.windows(ending.len() + 1)
+            .any(|part| part.starts_with(ending.as_bytes()) && matches!(part.last(), Some(b'.' | b';' | b'%' | b':')))
+    });
+    weight.add(if runs || doubled { 10 } else { 0 }, "a file that a server runs");
+    let known = [
+        ".htaccess",
+        ".htpasswd",
+        "web.config",
+        "wp-config",
+        ".user.ini",
+        "php.ini",
+        ".bashrc",
+        ".bash_history",
+        ".ssh",
+        ".env",
+        "authorized_keys",
+        "crossdomain.xml",
+    ];
+    weight.add(if known.iter().any(|known| has(text.low, known)) { 10 } else { 0 }, "a file that configures a server");
+}
+
+/// Endings of scripts that web servers run.
+const RUNNABLE: &[&str] = &[
+    ".php", ".php3", ".php4", ".php5", ".php7", ".php8", ".phtml", ".phar", ".pht", ".jsp", ".jspx", ".asp", ".aspx",
+    ".ashx", ".asmx", ".cer", ".asa", ".cgi", ".cfm", ".shtml",
+];
 
 /// A literal, a variable or a nested call right inside the parentheses.
 fn is_called_with_text(text: &Text<'_>, at: usize) -> bool {

@@ -60,6 +60,7 @@ pub(super) const MARKERS: &[Marker] = &[
     any(5, "regsvr32"),
     any(6, "net user"),
     any(6, "net localgroup"),
+    any(8, "set /a"),
     any(5, "%comspec%"),
     any(5, "%systemroot%"),
     any(4, "%windir%"),
@@ -352,6 +353,9 @@ fn separators(text: &Text<'_>, weight: &mut Weight) {
             }
             (Strength::Weak, Argument::Plain) => 0,
         };
+        // A separator before everything else has nothing to separate but a command line.
+        let first = !line_end && !text.prose && low.iter().take(at).all(|byte| !byte.is_ascii_alphanumeric());
+        let points = if first && points >= 3 && command.argument != Argument::Plain { points + 2 } else { points };
         let points = if line_end && text.prose { points / 2 } else { points };
         // `a&b` is also how queries and texts join.
         let points =

@@ -46,8 +46,12 @@ macro_rules! families {
     };
 }
 
-const QUOTE_OR_TERM: &[u16] =
-    &[Classes::QUOTE, Classes::OPERATOR | Classes::DIGIT, Classes::SEPARATOR | Classes::DIGIT];
+const QUOTE_OR_TERM: &[u16] = &[
+    Classes::QUOTE,
+    Classes::OPERATOR | Classes::DIGIT,
+    Classes::OPERATOR | Classes::SPACE,
+    Classes::SEPARATOR | Classes::DIGIT,
+];
 
 families! {
     Sql = sql, Sql, QUOTE_OR_TERM;

@@ -10,7 +10,7 @@ use super::gate::{Classes, GATE};
 use super::score::{self, Score};
 use super::text::{Text, reads_like_prose};
 use super::{AttackPolicy, Introspection, ScoreUse, Sensitivity};
-use crate::values::decode::{Layers, unbase64, unescape};
+use crate::values::decode::{Layers, unbase64, unescape, without_inner_tags};
 use crate::values::{Role, Spot, Value};
 
 /// Most encodings taken off one value.
@@ -73,7 +73,12 @@ impl<'p> Judging<'p> {
     fn layer(&mut self, value: &Value<'_>, bytes: &[u8], layers: Layers, depth: u8) {
         let classes = Classes::of(bytes);
         // Letters, digits and `.-_:,`: no attack that fits into so little.
-        if !classes.any(!Classes::DIGIT) && bytes.len() < 16 {
+        let named = matches!(value.spot, Spot::FileName(_) | Spot::Header(_, Known::Other));
+        let plain = !classes.any(!Classes::DIGIT) && bytes.len() < 16 && !named;
+        if plain && !bytes.starts_with(b"__") && memchr::memmem::find(bytes, b".__").is_none() {
+            if bytes.len() >= 8 && depth > 0 {
+                self.nested(value, bytes, classes, layers, depth);
+            }
             return;
         }
         if bytes.len() > self.work_left {
@@ -97,13 +102,18 @@ impl<'p> Judging<'p> {
                 self.layer(value, &decoded, layers.with(more), depth - 1);
             }
         }
+        if classes.any(Classes::ANGLE) && !layers.has(Layers::TAGS) {
+            if let Some(stripped) = without_inner_tags(bytes) {
+                self.layer(value, &stripped, layers.with(Layers::TAGS), depth - 1);
+            }
+        }
         self.nested(value, bytes, classes, layers, depth);
     }
 
     /// Texts inside texts: base64, JSON, tokens.
     fn nested(&mut self, value: &Value<'_>, bytes: &[u8], classes: Classes, layers: Layers, depth: u8) {
         const NOT_BASE64: u16 = !(Classes::DIGIT | Classes::PLUS | Classes::SLASH | Classes::OPERATOR | Classes::SPACE);
-        if bytes.len() >= 12 && !classes.any(NOT_BASE64) {
+        if bytes.len() >= 8 && !classes.any(NOT_BASE64) {
             let text = bytes.strip_prefix(b"/").unwrap_or(bytes);
             let text = match memchr::memchr(b' ', text) {
                 Some(at) if at < 8 => text.get(at + 1..).unwrap_or_default(),

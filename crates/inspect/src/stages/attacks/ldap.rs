@@ -66,6 +66,9 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     {
         weight.add(10, "leaves a filter");
     }
+    if has(low, ":=") && text.hits(Family::Ldap).any(|hit| hit.marker.text.starts_with(':')) {
+        weight.add(10, "matching rule");
+    }
     if has(low, "*))%00") || has(low, "*))(|(") || low.starts_with(b"*)(&") || low.starts_with(b"*(|(") {
         weight.add(8, "leaves a filter");
     }

@@ -136,7 +136,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     if low.len() < 400 && has(low, "date()") && (has(low, "do{") || has(low, "do {") || has(low, "while")) {
         weight.add(8, "loop that waits");
     }
-    if low.starts_with(b"db.") && (has(low, "({") || has(low, "()")) {
+    if low.strip_prefix(b"/").unwrap_or(low).starts_with(b"db.") && (has(low, "({") || has(low, "()")) {
         weight.add(5, "call on a collection");
     }
 }

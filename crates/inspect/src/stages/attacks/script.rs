@@ -47,6 +47,7 @@ pub(super) const MARKERS: &[Marker] = &[
     start(0, "atob"),
     start(0, "function"),
     start(0, "write"),
+    any(0, "url(javascript"),
     start(0, "execscript"),
     start(0, "open"),
     start(3, "document.cookie"),
@@ -184,6 +185,18 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
             weight.add(if text.prose { points / 2 } else { points }, hit.marker.text);
         }
     }
+    for whole in [
+        "document.cookie",
+        "document[\"cookie\"]",
+        "document['cookie']",
+        "document.domain",
+        "window.location",
+        "document.location",
+    ] {
+        if text.low.starts_with(whole.as_bytes()) && !text.prose {
+            weight.add(8, "a property of the page");
+        }
+    }
     let quoted = quoted_code(text.low);
     if text.classes.any(Classes::ANGLE) {
         for at in memchr::memchr_iter(b'<', text.low).take(2048) {
@@ -238,7 +251,7 @@ fn tag(text: &Text<'_>, at: usize, shown: bool, weight: &mut Weight) {
             | b"isindex"
             | b"bgsound"
             | b"import"
-            | b"xss"
+            | b"xss" | b"vmlframe"
             | b"layer"
             | b"link"
             | b"keygen"
@@ -251,13 +264,17 @@ fn tag(text: &Text<'_>, at: usize, shown: bool, weight: &mut Weight) {
             ["src", "data", "href", "code", "http-equiv", "on", "style", "action", "@im", "namespace", "rel", ">"]
                 .iter()
                 .any(|name| has(attributes, name));
+        let embed =
+            local == b"iframe" && has(inside, "src=\"https://") && handler(attributes).is_none();
+        let document = has(text.low, "<html") || has(text.low, "<head") || has(text.low, "<!doctype html");
+        let of_document = document && matches!(local, b"meta" | b"link" | b"style" | b"base" | b"xml");
         weight.add(
-            if shown {
-                2
-            } else if loads {
-                7
-            } else {
-                4
+            match (shown, loads) {
+                (true, _) => 2,
+                (false, _) if of_document => 1,
+                (false, true) if embed => 5,
+                (false, true) => 10,
+                (false, false) => 4,
             },
             "active tag",
         );
@@ -471,8 +488,10 @@ fn script_address(text: &Text<'_>, weight: &mut Weight) {
         }
         let code = window(low.get(colon + 1..).unwrap_or_default(), 96);
         let spaced = code.first() == Some(&b' ');
-        let runs = code.iter().any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'[' | b'\\' | b'%' | b'&'))
-            || code.starts_with(b"//");
+        let runs = code.iter().any(|byte| matches!(byte, b'(' | b'`' | b'=' | b'[' | b'\\' | b'&'))
+            || code.starts_with(b"//")
+            || has(code, "%28")
+            || has(code, "%60");
         let points = match (runs, spaced, text.prose) {
             (true, false, _) => 10,
             (true, true, false) => 6,
@@ -480,6 +499,9 @@ fn script_address(text: &Text<'_>, weight: &mut Weight) {
             _ => 0,
         };
         weight.add(points, "script address");
+    }
+    if has(low, "url(javascript") || has(low, "url(vbscript") {
+        weight.add(10, "script address");
     }
     for scheme in [
         "data:text/html",

@@ -26,6 +26,10 @@ pub(super) const MARKERS: &[Marker] = &[
     any(7, "kubernetes.default"),
     any(7, "metadata/v1"),
     any(6, "openstack/latest"),
+    any(8, "metadata.packet.net"),
+    any(7, "metadata.platformequinix"),
+    any(7, "rancher-metadata"),
+    any(6, "/userdata"),
     start(10, "gopher://"),
     start(10, "dict://"),
     start(9, "tftp://"),
@@ -85,6 +89,22 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
             .next()
             .unwrap_or_default();
         host(text, authority, weight);
+    }
+    // Slashes that parsers add by themselves: `http:127.0.0.1`, `http:\\host`.
+    for scheme in ["http:", "https:"] {
+        if let Some(rest) = text.low.strip_prefix(scheme.as_bytes())
+            && !rest.starts_with(b"//")
+        {
+            let rest = rest
+                .get(rest.iter().take(4).take_while(|byte| matches!(byte, b'/' | b'\\')).count()..)
+                .unwrap_or_default();
+            let authority = rest.split(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\')).next().unwrap_or_default();
+            if address(authority.split(|&byte| byte == b':').next().unwrap_or_default()).is_some()
+                || authority == b"localhost"
+            {
+                weight.add(10, "an address in an odd spelling");
+            }
+        }
     }
     if weight.points >= 7 && weight.points < 10 && !text.prose && text.raw.len() <= 512 {
         weight.add(3, "nothing but an address");

@@ -172,6 +172,8 @@ pub(super) const MARKERS: &[Marker] = &[
     any(6, "boot/grub"),
     any(6, "apache group"),
     any(6, "apache software"),
+    start(0, "http://"),
+    start(0, "https://"),
     start(10, "php://"),
     start(10, "phar://"),
     start(10, "expect://"),
@@ -204,6 +206,7 @@ pub(super) const MARKERS: &[Marker] = &[
 /// Weighs a text.
 pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     let climbs = climbs(text.low);
+    let file_name = matches!(text.spot, Spot::FileName(_));
     let in_path = matches!(text.spot, Spot::Path | Spot::Segment(_) | Spot::FileName(_));
     let mut best = 0u32;
     let mut second = 0u32;
@@ -245,8 +248,10 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     .any(|end| text.low.ends_with(end.as_bytes()));
     let points = match climbs {
         0 => 0,
+        1 | 2 if file_name => 10,
+        1 if whole && text.low.starts_with(b"..\\") => 10,
         1 if in_path => 6,
-        1 if whole && !web_asset => 4,
+        1 if whole && !web_asset => 6,
         1 => 2,
         2 if web_asset || text.prose => 3,
         2 => {
@@ -261,12 +266,74 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         _ => 10,
     };
     weight.add(points, "climbs out of the directory");
+    remote_file(text, weight);
     if text.low.starts_with(b"\\\\")
         && text.low.len() > 4
         && !text.prose
         && text.low.get(2).is_some_and(|byte| is_word(*byte) || *byte == b':')
     {
         weight.add(6, "network share");
+    }
+}
+
+/// An address where a path of this server was expected: by the name of the parameter, or a script on a bare IP.
+fn remote_file(text: &Text<'_>, weight: &mut Weight) {
+    let scheme =
+        ["http://", "https://", "ftp://", "ftps://"].iter().find(|scheme| text.low.starts_with(scheme.as_bytes()));
+    let Some(scheme) = scheme else { return };
+    let name = match text.spot {
+        Spot::Query(name) | Spot::Form(name) => name.to_ascii_lowercase(),
+        _ => Vec::new(),
+    };
+    const PATHS: &[&str] = &[
+        "path]",
+        "absolute_path",
+        "root_path",
+        "_path",
+        "basepath",
+        "include",
+        "incdir",
+        "inc_dir",
+        "base_dir",
+        "basedir",
+        "root_dir",
+        "template_dir",
+        "config[",
+        "globals[",
+        "libdir",
+        "lib_dir",
+        "phpbb_root",
+        "docroot",
+        "document_root",
+        "sourcedir",
+        "abspath",
+        "skin_dir",
+        "theme_dir",
+        "plugin_dir",
+    ];
+    if PATHS.iter().any(|part| has(&name, part)) {
+        weight.add(10, "an address for a path");
+    }
+    let rest = text.from(scheme.len());
+    let host = rest.split(|byte| matches!(byte, b'/' | b'?')).next().unwrap_or_default();
+    let bare = host.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b':')) || host.starts_with(b"[");
+    let script =
+        [".php", ".asp", ".jsp", ".txt", ".cgi", ".gif?", ".pl", ".sh"].iter().any(|ending| has(text.low, ending));
+    let ends_in_mark = text.low.ends_with(b"?") || text.low.ends_with(b"%00");
+    weight.add(
+        if bare && script {
+            8
+        } else if script && ends_in_mark {
+            8
+        } else if bare {
+            3
+        } else {
+            0
+        },
+        "a script elsewhere",
+    );
+    if bare && script && !text.prose && text.raw.len() < 200 {
+        weight.add(2, "nothing but an address");
     }
 }
 

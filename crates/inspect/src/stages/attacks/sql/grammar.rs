@@ -236,6 +236,9 @@ impl<'t> Stream<'t> {
                 Some(right) if (left.called || right.called) && (broke || glued) => 8,
                 Some(_) if broke => 9,
                 Some(right) if right.open && self.breaks => 8,
+                Some(right) if at == 0 && !self.prose && self.ends_at(right.end) => {
+                    if self.text(at + 1) == self.text(compare + 1) { 9 } else { 7 }
+                }
                 Some(_) if glued && !self.prose && self.ends_in_comment.is_some() => 7,
                 Some(_) if glued && !self.prose => 3,
                 None if broke => 7,
@@ -317,6 +320,7 @@ impl<'t> Stream<'t> {
             b"if" | b"while" | b"begin" => {
                 matches!(next_kind, Some(Kind::Left)) && self.tokens.len() > at + 4
                     || next(&["select", "exec", "declare"])
+                    || self.kind(at + 2) == Some(Kind::Dot)
             }
             b"load" => next(&["data"]),
             b"grant" | b"revoke" => next(&["all", "select", "dba", "connect", "execute"]),
@@ -330,16 +334,19 @@ impl<'t> Stream<'t> {
 
     /// What follows `select` reads as a select list and not as a sentence.
     fn select_list(&self, at: usize) -> bool {
+        if self.text(at) == b"*" {
+            return true;
+        }
         let first = self.skip_prefix(at);
         match self.kind(first) {
             Some(Kind::Number | Kind::String | Kind::Variable | Kind::Open) => true,
             Some(Kind::Word) => {
                 matches!(self.kind(first + 1), Some(Kind::Comma | Kind::Left | Kind::Dot))
                     || self.is(first + 1, &["from", "as"])
-                    || self.is(first, &["null"])
+                    || self.is(first, &["null", "case"])
             }
             // `select * from`
-            _ => first > at && self.is(first, &["from"]) || self.text(at) == b"*",
+            _ => false,
         }
     }
 
@@ -384,7 +391,8 @@ impl<'t> Stream<'t> {
 
     fn clause(&self, at: usize, weight: &mut Weight) {
         let broke = self.just_broke(at);
-        let glued = at > 0 && self.follows_value(at);
+        let glued = self.follows_value(at);
+        self.compared_inside(at, weight);
         if !(broke || glued) {
             return;
         }
@@ -413,6 +421,22 @@ impl<'t> Stream<'t> {
         if broke && self.statement(at) && at <= 3 {
             weight.add(9, "statement behind the string");
         }
+    }
+
+    /// `iif(1=1,`, `elt(1=1,`, `case when (1=1) then`: a choice by a comparison of two literals.
+    fn compared_inside(&self, at: usize, weight: &mut Weight) {
+        let open = if self.is(at, &["iif", "if", "elt", "make_set", "decode", "nullif"]) {
+            at + 1
+        } else if self.is(at, &["case"]) && self.is(at + 1, &["when"]) {
+            at + 2
+        } else {
+            return;
+        };
+        let first = self.skip_prefix(open);
+        let literals = matches!(self.kind(first), Some(Kind::Number | Kind::String))
+            && self.kind(first + 1) == Some(Kind::Compare)
+            && matches!(self.kind(first + 2), Some(Kind::Number | Kind::String));
+        weight.add(if literals { 10 } else { 0 }, "choice by a constant");
     }
 
     fn version_comment(&self, at: usize, weight: &mut Weight) {

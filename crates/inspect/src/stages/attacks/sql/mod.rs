@@ -49,6 +49,8 @@ pub(super) const MARKERS: &[Marker] = &[
     any(0, "and+"),
     any(0, "||"),
     any(0, "&&"),
+    start(7, "user_lock."),
+    start(6, "dbms_session"),
     call(6, "sleep"),
     call(7, "pg_sleep"),
     call(7, "benchmark"),
@@ -170,6 +172,19 @@ pub(super) const MARKERS: &[Marker] = &[
     call(3, "serverproperty"),
 ];
 
+/// The text is nothing but a call that only a query has: `sleep(5)`, `;benchmark(...)`.
+fn alone(text: &Text<'_>) -> bool {
+    let first = text.hits(Family::Sql).find(|hit| hit.marker.points >= 5);
+    text.raw.len() <= 200
+        && first.is_some_and(|hit| {
+            hit.marker.points >= 6
+                && text.low.iter().take(hit.at as usize).all(|byte| !byte.is_ascii_alphabetic() && *byte != b'`')
+                || text.low.starts_with(b"select")
+                || text.low.starts_with(b"if(")
+                || text.low.starts_with(b"/if(")
+        })
+}
+
 /// Weighs a text.
 pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     let bare = grammar::weigh(text, Inside::Bare);
@@ -191,7 +206,13 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     let cap = match (grammar.points, strong, text.prose) {
         (0, false, _) => 2,
         (0, true, true) => 4,
-        (0, true, false) => 7,
+        (0, true, false) => {
+            if alone(text) {
+                11
+            } else {
+                7
+            }
+        }
         (1..=4, _, true) => 4,
         (1..=4, false, false) => 5,
         (_, _, true) => 6,
@@ -205,6 +226,9 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         }
     }
     weight.points += grammar.points + points;
+    if strong && !text.prose && alone(text) {
+        weight.points += 5;
+    }
     if points > 0 {
         for name in markers.names {
             if weight.names.len() < 6 {
