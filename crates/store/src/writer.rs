@@ -33,6 +33,8 @@ const RETRY_US: u64 = 2_000_000;
 struct Pending {
     sequence: u64,
     batch: Arc<Batch>,
+    /// Exchanges in it that are not in its journal either, because the disk was full.
+    unflushed: u64,
     work: Option<JoinHandle<Result<SegmentFile, StoreError>>>,
     failed_at: Option<Timestamp>,
 }
@@ -214,8 +216,8 @@ impl Writer {
         };
         self.journal = next;
         self.next_sequence += 1;
-        self.unflushed = 0;
-        self.pending = Some(Pending { sequence, batch, work: None, failed_at: None });
+        let unflushed = std::mem::take(&mut self.unflushed);
+        self.pending = Some(Pending { sequence, batch, unflushed, work: None, failed_at: None });
         self.start_pending();
     }
 
@@ -311,7 +313,7 @@ impl Writer {
         let waiting = self.pending.as_ref().map_or(0, |pending| pending.batch.rows.num_rows());
         Health {
             events_in_memory: (self.columns.len() + waiting) as u64,
-            events_unflushed: self.unflushed,
+            events_unflushed: self.unflushed + self.pending.as_ref().map_or(0, |pending| pending.unflushed),
             rollups_folded: self.rollups.folded(),
             rollups_waiting: self.rollups.waiting() as u64,
             segments: self.segments.len() as u64,
