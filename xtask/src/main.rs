@@ -3,6 +3,7 @@
 //! A task is a module with a clap `Arguments` struct and `run(&Arguments) -> Outcome`, and one line in the lists below.
 
 mod check;
+mod conformance;
 mod discovery;
 mod table;
 mod test;
@@ -31,6 +32,9 @@ enum Task {
     /// Measure something and print a table.
     #[command(subcommand)]
     Bench(Bench),
+    /// Measure against a public collection and print a table.
+    #[command(subcommand)]
+    Conformance(conformance::Conformance),
     /// Make a model file again from its sources.
     #[command(subcommand)]
     Train(Train),
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Check(arguments) => check::run(&arguments),
         Task::Bench(Bench::Discovery(arguments)) => discovery::bench::run(&arguments),
+        Task::Conformance(which) => conformance::run(&which),
         Task::Train(Train::Discovery(arguments)) => discovery::train::run(&arguments),
         Task::Simulate(arguments) => discovery::simulate::run(&arguments),
     };

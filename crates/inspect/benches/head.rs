@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use inspect::http1::{canonical_target, head_end, parse_request};
 use inspect::stage::Stage;
-use inspect::stages::clients::Clients;
 use inspect::stages::hygiene::Hygiene;
 use inspect::view::{ConnectionFacts, RequestView};
 use inspect::{Policy, http2};

@@ -75,50 +75,34 @@ known_fields! {
 impl Known {
     /// Recognises a field name in any case.
     pub fn of(name: &[u8]) -> Self {
-        // The longest known name has 21 bytes; longer ones need no look.
-        let mut lower = [0u8; 24];
-        let Some(slot) = lower.get_mut(..name.len()) else { return Self::Other };
-        // The length and the first letter settle most names before any comparison of whole strings.
-        let Some(&first) = name.first() else { return Self::Other };
-        if !matches!(
-            first | 0x20,
-            b'a' | b'c'..=b'f' | b'g' | b'h' | b'k' | b'l' | b'o' | b'p' | b'r' | b's' | b't' | b'u' | b'v' | b'x'
-        ) {
-            return Self::Other;
-        }
-        slot.copy_from_slice(name);
-        slot.make_ascii_lowercase();
-        Self::by_length(slot)
-    }
-
-    /// Groups the names by length so that one lookup compares against three names at most, not against all.
-    fn by_length(lower: &[u8]) -> Self {
-        let candidates: &[Self] = match lower.len() {
-            2 => &[Self::Te],
-            3 => &[Self::Via],
-            4 => &[Self::Host, Self::Date],
-            5 => &[Self::Range],
-            6 => &[Self::Accept, Self::Cookie, Self::Origin, Self::Expect, Self::Server],
-            7 => &[Self::Referer, Self::Upgrade, Self::Trailer],
-            8 => &[Self::Location],
-            9 => &[Self::Forwarded, Self::XRealIp],
-            10 => &[Self::UserAgent, Self::Connection, Self::KeepAlive, Self::SetCookie, Self::SoapAction],
-            11 => &[Self::RetryAfter, Self::GrpcStatus, Self::Traceparent],
-            12 => &[Self::ContentType, Self::XRequestId],
-            13 => &[Self::Authorization, Self::CacheControl, Self::ServerTiming],
-            14 => {
-                &[Self::ContentLength, Self::SecFetchMode, Self::SecFetchSite, Self::SecFetchDest, Self::Http2Settings]
-            }
-            15 => &[Self::AcceptEncoding, Self::AcceptLanguage, Self::XForwardedFor],
-            16 => &[Self::ContentEncoding, Self::ProxyConnection, Self::XForwardedHost],
-            17 => &[Self::TransferEncoding, Self::SecWebSocketKey, Self::XForwardedProto],
-            19 => &[Self::ProxyAuthorization],
-            21 => &[Self::SecWebSocketVersion],
-            _ => &[],
-        };
-        candidates.iter().copied().find(|known| known.name().as_bytes() == lower).unwrap_or(Self::Other)
+        let Some(&known) = BY_HASH.get(name_hash(name)) else { return Self::Other };
+        if known.name().as_bytes().eq_ignore_ascii_case(name) { known } else { Self::Other }
     }
 }
+
+/// A place in [`BY_HASH`] by length, first, middle and last but one letter; the multipliers give every known name a place of
+/// its own, which a test asserts.
+const fn name_hash(name: &[u8]) -> usize {
+    let len = name.len();
+    let (Some((first, _)), (_, [middle, ..]), (_, [late, _])) =
+        (name.split_first(), name.split_at(len / 2), name.split_at(len.saturating_sub(2)))
+    else {
+        return 256;
+    };
+    (len * 1 + (*first | 0x20) as usize * 3 + (*middle | 0x20) as usize * 60 + (*late | 0x20) as usize) & 255
+}
+
+/// The known name that a hash may stand for.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+const BY_HASH: [Known; 256] = {
+    let mut table = [Known::Other; 256];
+    let mut rest: &[Known] = Known::ALL;
+    while let [known, after @ ..] = rest {
+        table[name_hash(known.name().as_bytes())] = *known;
+        rest = after;
+    }
+    table
+};
 
 /// Where a piece of the head stands in the head's buffer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,6 +187,11 @@ impl Fields {
     /// True when there is no field line.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
+    }
+
+    /// A bit for each known field that is there at least once: `1 << (known as u8)`.
+    pub fn known_bits(&self) -> u64 {
+        self.spans.iter().fold(0, |bits, span| bits | 1 << (span.known as u8))
     }
 
     /// The field lines in the order they came.

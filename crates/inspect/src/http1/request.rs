@@ -50,10 +50,15 @@ pub fn parse_request(raw: Bytes, limits: &Limits) -> Result<ParsedRequest, Noted
     };
     let authority = authority(&head, &mut notes)?;
     let head = RequestHead { authority, ..head };
-    let framing = request_framing(&head, &mut notes)?;
-    let connection = connection_options(&head, &mut notes)?;
-    let upgrades = upgrade(&head, framing, connection.upgrade)?;
-    let expects_continue = expectation(&head, framing)?;
+    // Most requests have none of these, and each check walks over all fields.
+    let bits = head.fields.known_bits();
+    let has = |known: Known| bits & (1 << (known as u8)) != 0;
+    let framed = has(Known::ContentLength) || has(Known::TransferEncoding);
+    let framing = if framed { request_framing(&head, &mut notes)? } else { Framing::None };
+    let connection =
+        if has(Known::Connection) { connection_options(&head, &mut notes)? } else { ConnectionOptions::default() };
+    let upgrades = has(Known::Upgrade) && upgrade(&head, framing, connection.upgrade)?;
+    let expects_continue = has(Known::Expect) && expectation(&head, framing)?;
     let keep_alive = match version {
         HttpVersion::H10 => connection.keep_alive && !connection.close,
         _ => !connection.close,
@@ -123,6 +128,9 @@ pub(crate) fn check_target(method: &[u8], target: &[u8]) -> Result<(), Anomaly> 
 
 /// The authority of an absolute `http` or `https` target.
 fn absolute_authority(target: &[u8]) -> Option<&[u8]> {
+    if target.first() == Some(&b'/') {
+        return None;
+    }
     let scheme_end = target.windows(3).take(6).position(|window| window == b"://")?;
     let scheme = target.get(..scheme_end)?;
     if !(scheme.eq_ignore_ascii_case(b"http") || scheme.eq_ignore_ascii_case(b"https")) {

@@ -212,7 +212,7 @@ fn judge_name(name: &[u8]) -> Option<Confidence> {
     let semicolon_at = |from: usize| name.get(from..).and_then(|rest| memchr::memchr(b';', rest)).map(|at| from + at);
     let mut semicolon = semicolon_at(0);
     while let Some(at) = semicolon {
-        if !ends_numeric_entity(name.get(..at).unwrap_or_default()) {
+        if !ends_entity(name.get(..at).unwrap_or_default()) {
             return Some(Confidence::Sure);
         }
         semicolon = semicolon_at(at + 1);
@@ -223,10 +223,18 @@ fn judge_name(name: &[u8]) -> Option<Confidence> {
     name.contains(&b'=').then_some(Confidence::Likely)
 }
 
-/// Browsers write `&#1234;` for what the form's charset cannot hold.
-fn ends_numeric_entity(before: &[u8]) -> bool {
+/// Browsers write `&#1234;` for what the form's charset cannot hold, and old tools `&eacute;`. The entities of XML stand
+/// for characters with a meaning, and are not among these.
+fn ends_entity(before: &[u8]) -> bool {
     let Some(at) = memchr::memrchr(b'&', before) else { return false };
-    matches!(before.get(at..), Some([b'&', b'#', digits @ ..]) if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit))
+    match before.get(at + 1..) {
+        Some([b'#', digits @ ..]) => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        Some(name) => {
+            let xml = [&b"amp"[..], b"lt", b"gt", b"quot", b"apos"].iter().any(|own| own.eq_ignore_ascii_case(name));
+            matches!(name.len(), 2..=8) && name.iter().all(u8::is_ascii_alphanumeric) && !xml
+        }
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -256,7 +264,7 @@ mod tests {
             "Content-Disposition: form-data; name=\"f\"; filename=\"O'Brien & Co (1).pdf\"\r\nContent-Type: application/pdf",
             "Content-Disposition: form-data; name=\"f\"; filename=\"a.txt\"; filename*=UTF-8''%e2%82%ac.txt",
             "Content-Disposition: form-data; name=\"f\"; filename=\"C:\\Users\\x\\a.txt\"",
-            "Content-Disposition: form-data; name=\"f\"; filename=\"&#26085;&#26412;.txt\"",
+            "Content-Disposition: form-data; name=\"f\"; filename=\"&#26085;&eacute;.txt\"",
             "Content-Disposition: form-data; name=\"f[0][\u{e9}]\"\r\nContent-Transfer-Encoding: binary\r\nContent-Length: 7",
         ] {
             assert_eq!(part(head), Vec::<String>::new(), "{head}");

@@ -1,0 +1,33 @@
+//! Measurements against public collections that nobody here wrote. Each prints one table; the pinned ones are in
+//! `docs/measured/` and may only improve.
+
+mod crs_hygiene;
+mod desync;
+mod http1;
+mod llhttp;
+mod smuggler;
+
+use clap::Subcommand;
+
+/// Which collection is measured.
+#[derive(Subcommand)]
+pub enum Conformance {
+    /// Ambiguous and malformed heads by tier (http-desync-guardian).
+    Desync(http1::Arguments),
+    /// Mutations of Transfer-Encoding (smuggler).
+    Smuggler(http1::Arguments),
+    /// The requests of the tests of Node's parser (llhttp).
+    Llhttp(http1::Arguments),
+    /// The protocol families of the OWASP Core Rule Set's tests.
+    CrsHygiene(http1::Arguments),
+}
+
+/// Runs one of them.
+pub fn run(which: &Conformance) -> crate::Outcome {
+    match which {
+        Conformance::Desync(arguments) => desync::run(arguments),
+        Conformance::Smuggler(arguments) => smuggler::run(arguments),
+        Conformance::Llhttp(arguments) => llhttp::run(arguments),
+        Conformance::CrsHygiene(arguments) => crs_hygiene::run(arguments),
+    }
+}
