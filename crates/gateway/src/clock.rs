@@ -29,13 +29,25 @@ struct Shared {
     now_ms: Cell<u64>,
     watches: RefCell<Vec<Option<Rc<Slot>>>>,
     free: RefCell<Vec<usize>>,
-    draining: Cell<bool>,
+    phase: Cell<Phase>,
+}
+
+/// How far a worker is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It serves.
+    Serving,
+    /// It accepts no more; every answer says that it is its connection's last. A client that has just sent its next
+    /// request is still served, so nothing is lost.
+    Closing,
+    /// Connections that are idle are closed.
+    Draining,
 }
 
 struct Slot {
     at_ms: Cell<u64>,
-    /// The task waits for work it need not do: it is woken when the worker drains.
-    idle: Cell<bool>,
+    /// The task waits for work that need not come: it is woken when the worker reaches this phase.
+    ends_at: Cell<Option<Phase>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -49,7 +61,7 @@ impl Deadlines {
             now_ms: Cell::new(0),
             watches: RefCell::default(),
             free: RefCell::default(),
-            draining: Cell::new(false),
+            phase: Cell::new(Phase::Serving),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -61,7 +73,7 @@ impl Deadlines {
 
     /// A watch for one task: a connection or a stream. It keeps one deadline at a time.
     pub fn watch(&self) -> Watch {
-        let slot = Rc::new(Slot { at_ms: Cell::new(NEVER), idle: Cell::new(false), waker: RefCell::new(None) });
+        let slot = Rc::new(Slot { at_ms: Cell::new(NEVER), ends_at: Cell::new(None), waker: RefCell::new(None) });
         let mut watches = self.shared.watches.borrow_mut();
         let index = match self.shared.free.borrow_mut().pop() {
             Some(index) => index,
@@ -76,11 +88,11 @@ impl Deadlines {
         Watch { shared: Rc::clone(&self.shared), slot, index }
     }
 
-    /// From now on nothing waits for new work: every idle wait ends as if its time were over.
-    pub fn drain(&self) {
-        self.shared.draining.set(true);
+    /// Enters a phase: waits that end there end as if their time were over.
+    pub fn enter(&self, phase: Phase) {
+        self.shared.phase.set(phase);
         for slot in self.shared.watches.borrow().iter().flatten() {
-            if slot.idle.get()
+            if slot.ends_at.get().is_some_and(|ends_at| phase >= ends_at)
                 && let Some(waker) = slot.waker.borrow_mut().take()
             {
                 waker.wake();
@@ -88,9 +100,9 @@ impl Deadlines {
         }
     }
 
-    /// True once [`drain`](Self::drain) was called.
-    pub fn is_draining(&self) -> bool {
-        self.shared.draining.get()
+    /// How far the worker is on its way out.
+    pub fn phase(&self) -> Phase {
+        self.shared.phase.get()
     }
 
     /// Advances the time and wakes every task whose deadline has passed.
@@ -139,18 +151,23 @@ impl Watch {
         self.until(self.now_ms().saturating_add(limit_ms).saturating_add(TICK_MS), future).await
     }
 
-    /// Waits for `future`, which is work that need not come: the wait also ends when the worker drains.
-    pub async fn idle_within<T>(&self, limit_ms: u64, future: impl Future<Output = T>) -> Result<T, TimedOut> {
+    /// Waits for `future`, which is work that need not come: the wait also ends when the worker reaches a phase.
+    pub async fn idle_within<T>(
+        &self,
+        limit_ms: u64,
+        ends_at: Phase,
+        future: impl Future<Output = T>,
+    ) -> Result<T, TimedOut> {
         let at_ms = self.now_ms().saturating_add(limit_ms).saturating_add(TICK_MS);
-        self.slot.idle.set(true);
+        self.slot.ends_at.set(Some(ends_at));
         let outcome = self.until(at_ms, future).await;
-        self.slot.idle.set(false);
+        self.slot.ends_at.set(None);
         outcome
     }
 
-    /// True once the worker drains.
-    pub fn is_draining(&self) -> bool {
-        self.shared.draining.get()
+    /// How far the worker is on its way out.
+    pub fn phase(&self) -> Phase {
+        self.shared.phase.get()
     }
 
     /// Waits for `future` until the time `at_ms`.
@@ -161,7 +178,7 @@ impl Watch {
             if let Poll::Ready(value) = future.as_mut().poll(cx) {
                 return Poll::Ready(Ok(value));
             }
-            let over = self.slot.idle.get() && self.shared.draining.get();
+            let over = self.slot.ends_at.get().is_some_and(|ends_at| self.shared.phase.get() >= ends_at);
             if over || self.shared.now_ms.get() >= at_ms {
                 return Poll::Ready(Err(TimedOut));
             }

@@ -11,6 +11,7 @@ use model::Limits;
 use model::reason::Anomaly;
 
 use crate::body::{RequestBody, Source};
+use crate::clock::Phase;
 use crate::exchange::{self, Incoming};
 use crate::io::{Outgoing, Stream, Wire};
 use crate::responder::{H1Responder, Responder};
@@ -38,8 +39,9 @@ pub async fn serve(worker: &Rc<Worker>, facts: &ConnectionFacts, stream: Stream,
             }
         };
         served = served.saturating_add(1);
-        let may_stay =
-            next.keep_alive && served < limits.requests_per_connection_max && !worker.deadlines.is_draining();
+        let may_stay = next.keep_alive
+            && served < limits.requests_per_connection_max
+            && worker.deadlines.phase() == Phase::Serving;
         if !serve_one(worker, facts, &wire, &mut buf, &mut out, next, may_stay, &limits).await {
             return linger(&wire, &mut buf).await;
         }

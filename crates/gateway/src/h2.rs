@@ -11,6 +11,7 @@ use inspect::http1::{Framing, Noted};
 use inspect::http2::{FrameTap, check_head};
 
 use crate::body::{RequestBody, Source};
+use crate::clock::Phase;
 use crate::downstream::Tapped;
 use crate::exchange::{self, Incoming};
 use crate::h2c;
@@ -39,8 +40,11 @@ pub async fn serve(worker: &Rc<Worker>, facts: Rc<ConnectionFacts>, stream: Stre
     loop {
         let accept = std::future::poll_fn(|cx| connection.poll_accept(cx));
         let idle_ms = u64::from(limits.idle_timeout_ms);
-        let accepted =
-            if ending { watch.within(idle_ms, accept).await } else { watch.idle_within(idle_ms, accept).await };
+        let accepted = if ending {
+            watch.within(idle_ms, accept).await
+        } else {
+            watch.idle_within(idle_ms, Phase::Closing, accept).await
+        };
         match accepted {
             Ok(Some(Ok((request, respond)))) => {
                 let worker = Rc::clone(worker);
@@ -55,7 +59,7 @@ pub async fn serve(worker: &Rc<Worker>, facts: Rc<ConnectionFacts>, stream: Stre
                 }
                 return;
             }
-            Err(_) if connection.has_streams() && !watch.is_draining() => {}
+            Err(_) if connection.has_streams() && watch.phase() == Phase::Serving => {}
             Err(_) if !ending => {
                 // GOAWAY first, so that a request already on its way is still served (RFC 9113, 6.8).
                 connection.graceful_shutdown();

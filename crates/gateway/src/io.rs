@@ -12,7 +12,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::clock::{Deadlines, Watch};
+use crate::clock::{Deadlines, Phase, Watch};
 
 /// How much is read at once into an empty buffer. Most heads and small bodies fit, so that most messages are one read.
 const READ_BYTES: usize = 8 * 1024;
@@ -133,7 +133,7 @@ impl Wire {
     /// As there.
     pub async fn read_idle(&self, buf: &mut BytesMut, limit_ms: u64) -> io::Result<usize> {
         let read = poll_fn(|cx| self.poll_read(cx, buf));
-        self.reading.idle_within(limit_ms, read).await.unwrap_or_else(|_| timed_out())
+        self.reading.idle_within(limit_ms, Phase::Draining, read).await.unwrap_or_else(|_| timed_out())
     }
 
     /// Like [`read_within`](Self::read_within), up to a point in time of [`now_ms`](Self::now_ms).

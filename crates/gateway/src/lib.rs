@@ -15,6 +15,7 @@ pub mod control;
 pub mod counters;
 pub mod exchange;
 pub mod forwarded;
+pub mod handover;
 pub mod health;
 pub mod listen;
 pub mod proxy_protocol;
@@ -23,6 +24,7 @@ pub mod router;
 pub mod session;
 pub mod snapshot;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 
 mod body;

@@ -67,6 +67,16 @@ impl Sockets {
         Ok(sockets)
     }
 
+    /// From sockets that are open already, by place in the configuration.
+    ///
+    /// # Errors
+    /// When a socket does not know its address.
+    pub fn of_listeners(listeners: Vec<Vec<TcpListener>>) -> std::io::Result<Self> {
+        let firsts = listeners.iter().filter_map(|sockets| sockets.first());
+        let addresses = firsts.map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
+        Ok(Self { listeners, addresses })
+    }
+
     /// The sockets of one worker, each with its listener's place in the configuration. A worker that has no socket of its
     /// own shares one. All sockets of a listener have to be accepted from by somebody, or connections would wait in vain:
     /// the first worker takes those that are left over.

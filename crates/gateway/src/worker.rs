@@ -15,7 +15,7 @@ use model::{Limits, RequestId};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::clock::{Deadlines, TICK_MS};
+use crate::clock::{Deadlines, Phase, TICK_MS};
 use crate::config::ProxyProtocol;
 use crate::counters::{Counters, Gauged};
 use crate::downstream::{self, Spoken};
@@ -111,6 +111,10 @@ impl Worker {
     }
 }
 
+/// How long idle connections of clients are left open while the worker closes, so that a request on its way is not met by
+/// the end of its connection.
+const CLOSING_MS_MAX: u64 = 5_000;
+
 /// What a worker is given at its start.
 pub struct Start {
     /// Shared with the other workers.
@@ -155,10 +159,14 @@ async fn serve(start: Start) -> std::io::Result<()> {
     for task in accepting {
         let _ = task.await;
     }
-    worker.deadlines.drain();
+    worker.deadlines.enter(Phase::Closing);
     let drain_ms = u64::from(worker.snapshot().config.drain_timeout_ms);
-    let until = worker.deadlines.now_ms() + drain_ms;
+    let now = worker.deadlines.now_ms();
+    let (quiet, until) = (now + (drain_ms / 2).min(CLOSING_MS_MAX), now + drain_ms);
     while worker.open.get() > 0 && worker.deadlines.now_ms() < until {
+        if worker.deadlines.now_ms() >= quiet && worker.deadlines.phase() == Phase::Closing {
+            worker.deadlines.enter(Phase::Draining);
+        }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     ticking.abort();
@@ -185,6 +193,7 @@ async fn tick(worker: Rc<Worker>) {
 
 async fn accept(worker: Rc<Worker>, index: usize, listener: TcpListener, mut drain: watch::Receiver<bool>) {
     loop {
+        // Accepting first: what waits in the queue when we are told to drain is still taken in.
         let accepted = tokio::select! {
             biased;
             accepted = listener.accept() => accepted,
