@@ -4,7 +4,11 @@
 //! be believed without anyone having configured it. A header is only read where the listener demands one, and only from a
 //! trusted peer; both are the caller's to check, since the bytes themselves prove nothing.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 
 /// The longest header of version 1, its line end included (specification, 2.1).
 const V1_BYTES_MAX: usize = 107;
@@ -31,6 +35,34 @@ pub enum Header {
     },
     /// No header, in one phrase why.
     Bad(&'static str),
+}
+
+/// Takes the header that must come first off a connection, and not a byte more: the ClientHello that often comes in the
+/// same packet stays for whoever accepts TLS. The answer is never [`Header::Incomplete`]; the caller sets the time limit.
+///
+/// # Errors
+/// When the connection ends or breaks before the header is whole.
+pub async fn take(socket: &mut TcpStream) -> io::Result<Header> {
+    let mut buf = vec![0; V2_BYTES_MAX];
+    let mut taken = 0;
+    loop {
+        let peeked = socket.peek(buf.get_mut(taken..).unwrap_or_default()).await?;
+        if peeked == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let header = parse(buf.get(..taken + peeked).unwrap_or_default());
+        let end = match header {
+            // All that is there belongs to the header, so taking it loses nothing, and the next look waits for more.
+            Header::Incomplete => taken + peeked,
+            Header::Done { consumed, .. } => consumed,
+            Header::Bad(_) => return Ok(header),
+        };
+        socket.read_exact(buf.get_mut(taken..end).unwrap_or_default()).await?;
+        if header != Header::Incomplete {
+            return Ok(header);
+        }
+        taken = end;
+    }
 }
 
 /// Reads a header from the start of `buf`.
@@ -205,6 +237,41 @@ mod tests {
         ] {
             assert!(matches!(parse(&bad), Header::Bad(_)), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_follows_the_header_stays_on_the_connection() {
+        use tokio::io::AsyncWriteExt as _;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let taken = |pieces: &[&[u8]]| {
+            let pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();
+            runtime.block_on(async {
+                let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+                let (mut socket, _) = listener.accept().await.unwrap();
+                let sending = async {
+                    for piece in pieces {
+                        client.write_all(&piece).await.unwrap();
+                        // The other side gets a turn, so that pieces are seen one by one.
+                        tokio::task::yield_now().await;
+                    }
+                    client.shutdown().await.unwrap();
+                };
+                let taking = async {
+                    let header = take(&mut socket).await.map_err(|error| error.kind());
+                    let mut rest = Vec::new();
+                    let _ = socket.read_to_end(&mut rest).await;
+                    (header, rest)
+                };
+                tokio::join!(taking, sending).0
+            })
+        };
+        let line = b"PROXY TCP4 203.0.113.9 10.0.0.1 56324 443\r\n";
+        let whole = (Ok(done(Some("203.0.113.9:56324"), 43)), b"\x16\x03\x01".to_vec());
+        assert_eq!(taken(&[&[&line[..], b"\x16\x03\x01"].concat()]), whole);
+        assert_eq!(taken(&[&line[..20], &line[20..42], &[&line[42..], b"\x16"].concat(), b"\x03\x01"]), whole);
+        assert!(matches!(taken(&[b"GET / HTTP/1.1\r\n\r\n"]).0, Ok(Header::Bad(_))));
+        assert_eq!(taken(&[&line[..20]]).0, Err(io::ErrorKind::UnexpectedEof));
     }
 
     proptest! {
