@@ -215,7 +215,7 @@ mod tests {
             for _ in 0..rows {
                 journal.push(&Row::of(&traffic.event(), 1.0)).expect("a row");
             }
-            journal.flush(&Disk::default()).expect("a flush");
+            journal.flush(&Disk::unsynced()).expect("a flush");
             ends.push(journal.bytes());
         }
         ends
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn cutting_the_file_anywhere_loses_only_the_frame_that_was_cut() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("journal_1.log");
+        let path = directory.path().join("journal_1.bin");
         let ends = write(&path, 4, 5);
         let whole = fs::read(&path).expect("the journal");
         assert_eq!(rows_of(&path), JournalRead { good_bytes: whole.len() as u64, rows: 20, torn_bytes: 0 });
@@ -244,7 +244,7 @@ mod tests {
     #[test]
     fn a_flipped_bit_ends_the_reading_before_its_frame() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("journal_1.log");
+        let path = directory.path().join("journal_1.bin");
         let ends = write(&path, 3, 4);
         let whole = fs::read(&path).expect("the journal");
         let at = ends[1] as usize + HEADER_BYTES + 20;
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn a_full_disk_leaves_whole_frames_and_is_tried_again() {
         let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("journal_1.log");
+        let path = directory.path().join("journal_1.bin");
         let faults = Faults::with_room(2_000);
         let disk = Disk::with_faults(faults.clone());
         let mut traffic = Traffic::new(4);

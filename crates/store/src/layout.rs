@@ -5,7 +5,7 @@
 //! DIR/inventory.sqlite          endpoints, history, settings, audit
 //! DIR/rollups.sqlite            counts per minute, hour and day
 //! DIR/events/e1_MIN_MAX_SEQ.parquet   segments; MIN and MAX in microseconds since the Unix epoch
-//! DIR/events/journal_SEQ.log    exchanges that are in no segment yet
+//! DIR/events/journal_SEQ.bin    exchanges that are in no segment yet
 //! DIR/events/*.tmp              unfinished; ignored, and removed when the writer opens
 //! DIR/events/*.damaged          set aside; never read, never deleted by itself
 //! ```
@@ -94,7 +94,7 @@ impl Layout {
 
     /// The journal with this sequence.
     pub fn journal(&self, sequence: u64) -> PathBuf {
-        self.events().join(format!("journal_{sequence:010}.log"))
+        self.events().join(format!("journal_{sequence:010}.bin"))
     }
 
     /// The segment with this sequence and range of time.
@@ -154,7 +154,7 @@ impl Layout {
 }
 
 fn journal_sequence(name: &str) -> Option<u64> {
-    name.strip_prefix("journal_")?.strip_suffix(".log")?.parse().ok()
+    name.strip_prefix("journal_")?.strip_suffix(".bin")?.parse().ok()
 }
 
 fn segment_name(name: &str) -> Option<(u32, i64, i64, u64)> {
@@ -179,7 +179,7 @@ mod tests {
         for path in [layout.segment(3, -5, 9), layout.journal(3), layout.journal(4)] {
             fs::write(path, b"x").expect("a file");
         }
-        for name in ["notes.txt", "e9_1_2_3.parquet", "e1_a_b_c.parquet", "e1_1_2_5.parquet.tmp", "journal_x.log"] {
+        for name in ["notes.txt", "e9_1_2_3.parquet", "e1_a_b_c.parquet", "e1_1_2_5.parquet.tmp", "journal_x.bin"] {
             fs::write(layout.events().join(name), b"x").expect("a file");
         }
         let files = layout.list().expect("a list");

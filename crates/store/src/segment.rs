@@ -205,7 +205,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let layout = Layout::new(directory.path());
         layout.create().expect("directories");
-        let segment = write_segment(&Disk::default(), &layout, 7, &batch(3_000)).expect("a segment");
+        let segment = write_segment(&Disk::unsynced(), &layout, 7, &batch(3_000)).expect("a segment");
         assert_eq!(check_segment(&segment.path).expect("a whole file"), 3_000);
         let listed = layout.list().expect("a list");
         assert_eq!(listed.segments, [segment.clone()]);
@@ -246,7 +246,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let layout = Layout::new(directory.path());
         layout.create().expect("directories");
-        let segment = write_segment(&Disk::default(), &layout, 1, &batch(50)).expect("a segment");
+        let segment = write_segment(&Disk::unsynced(), &layout, 1, &batch(50)).expect("a segment");
         assert!(looks_whole(&segment.path));
         let bytes = fs::read(&segment.path).expect("bytes");
         for cut in (0..bytes.len()).step_by(97) {

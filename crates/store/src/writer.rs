@@ -79,6 +79,10 @@ impl Writer {
         layout.create()?;
         let lock = recover::take_lock(&layout)?;
         let rollups = Rollups::open(&layout.rollups(), &settings)?;
+        #[cfg(any(test, feature = "testing"))]
+        if !disk.waits() {
+            rollups.stop_waiting();
+        }
         let found = recover::recover(&disk, &layout, settings.segment_rows_max as usize)?;
         Ok(Self {
             layout,
@@ -387,7 +391,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let mut traffic = Traffic::new(21);
         let settings = Settings { cut: Cut::Aside, ..settings() };
-        let mut writer = Writer::open(directory.path(), settings).expect("a writer");
+        let mut writer = Writer::open_on(Disk::unsynced(), directory.path(), settings).expect("a writer");
         for _ in 0..20 {
             write(&mut writer, &mut traffic, 900);
             writer.settle();
@@ -400,11 +404,11 @@ mod tests {
     #[test]
     fn a_second_writer_is_told_so() {
         let directory = tempfile::tempdir().expect("a directory");
-        let writer = Writer::open(directory.path(), settings()).expect("a writer");
-        let error = Writer::open(directory.path(), settings()).expect_err("locked");
+        let writer = Writer::open_on(Disk::unsynced(), directory.path(), settings()).expect("a writer");
+        let error = Writer::open_on(Disk::unsynced(), directory.path(), settings()).expect_err("locked");
         assert!(matches!(error, StoreError::Locked(_)), "{error}");
         drop(writer);
-        Writer::open(directory.path(), settings()).expect("free again");
+        Writer::open_on(Disk::unsynced(), directory.path(), settings()).expect("free again");
     }
 
     /// A disk that is full again and again: what is on disk is always whole, and drops are counted exactly.
@@ -447,7 +451,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(23);
         let mut flushed = 0;
         for round in 0..30 {
-            let mut writer = Writer::open(directory.path(), settings()).expect("a writer");
+            let mut writer = Writer::open_on(Disk::unsynced(), directory.path(), settings()).expect("a writer");
             assert_eq!(stored(directory.path()), flushed, "round {round}");
             for _ in 0..random.usize(..6) {
                 write(&mut writer, &mut traffic, 150);
@@ -476,7 +480,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let layout = Layout::new(directory.path());
         let mut traffic = Traffic::new(24);
-        let mut writer = Writer::open(directory.path(), settings()).expect("a writer");
+        let mut writer = Writer::open_on(Disk::unsynced(), directory.path(), settings()).expect("a writer");
         write(&mut writer, &mut traffic, 1_200);
         let spent = fs::read(writer.journal.path()).expect("the journal");
         writer.close();
@@ -487,7 +491,7 @@ mod tests {
         fs::write(layout.segment(70, 1, 2), b"PAR1....").expect("a torn file");
         fs::write(layout.journal(80), b"").expect("an empty journal");
         fs::write(layout.journal(81), b"").expect("an empty journal");
-        let writer = Writer::open(directory.path(), settings()).expect("a writer");
+        let writer = Writer::open_on(Disk::unsynced(), directory.path(), settings()).expect("a writer");
         let health = writer.health();
         assert_eq!((health.segments_damaged, health.segments), (1, 2));
         assert_eq!(writer.journal.sequence(), 81);
@@ -502,7 +506,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let mut traffic = Traffic::new(25);
         let settings = Settings { ordinary_share: 0.1, segment_rows_max: 100_000, ..settings() };
-        let mut writer = Writer::open(directory.path(), settings).expect("a writer");
+        let mut writer = Writer::open_on(Disk::unsynced(), directory.path(), settings).expect("a writer");
         let events: Vec<Event> = (0..20_000).map(|_| traffic.event()).collect();
         writer.write(&events);
         writer.flush();
@@ -525,7 +529,7 @@ mod tests {
     fn a_clock_set_back_does_not_stop_flushing() {
         let directory = tempfile::tempdir().expect("a directory");
         let mut traffic = Traffic::new(26);
-        let mut writer = Writer::open(directory.path(), settings()).expect("a writer");
+        let mut writer = Writer::open_on(Disk::unsynced(), directory.path(), settings()).expect("a writer");
         write(&mut writer, &mut traffic, 100);
         writer.write(&[traffic.event()]);
         let back = Timestamp(traffic.now().0 - 86_400_000_000);
@@ -539,7 +543,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let mut traffic = Traffic::new(27);
         let settings = Settings { segment_age_s_max: 60, events_age_s_max: 600, ..settings() };
-        let mut writer = Writer::open(directory.path(), settings).expect("a writer");
+        let mut writer = Writer::open_on(Disk::unsynced(), directory.path(), settings).expect("a writer");
         for _ in 0..30 {
             write(&mut writer, &mut traffic, 10);
             traffic.wait_us(61_000_000);

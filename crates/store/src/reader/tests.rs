@@ -9,7 +9,7 @@ use super::*;
 use crate::query::{Cell, Field, Filter, Group, Measure, Order};
 use crate::row::Row;
 use crate::settings::{Cut, Settings};
-use crate::testing::{START, Traffic};
+use crate::testing::{Disk, START, Traffic};
 use crate::writer::Writer;
 
 struct Store {
@@ -24,7 +24,7 @@ struct Store {
 fn store(exchanges: usize) -> Store {
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings { segment_rows_max: 2_000, cut: Cut::Inline, ..Settings::default() };
-    let mut writer = Writer::open(directory.path(), settings).expect("a writer");
+    let mut writer = Writer::open_on(Disk::unsynced(), directory.path(), settings).expect("a writer");
     let mut traffic = Traffic::new(30);
     let mut events = Vec::new();
     for _ in 0..exchanges / 100 {
@@ -315,7 +315,7 @@ fn a_directory_with_a_strange_name_is_read() {
     let directory = tempfile::tempdir().expect("a directory");
     let strange = directory.path().join("a [b] *c% é?#");
     let settings = Settings { segment_rows_max: 1_000, cut: Cut::Inline, ..Settings::default() };
-    let mut writer = Writer::open(&strange, settings).expect("a writer");
+    let mut writer = Writer::open_on(Disk::unsynced(), &strange, settings).expect("a writer");
     let mut traffic = Traffic::new(32);
     writer.write(&(0..1_500).map(|_| traffic.event()).collect::<Vec<_>>());
     writer.cut();

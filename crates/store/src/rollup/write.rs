@@ -159,6 +159,14 @@ impl Rollups {
         Ok(())
     }
 
+    /// Stops SQLite from waiting for the medium, for tests.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn stop_waiting(&self) {
+        if let Some(connection) = &self.connection {
+            let _ = connection.pragma_update(None, "synchronous", "OFF");
+        }
+    }
+
     /// Stops SQLite from growing its file: a full disk, for tests.
     #[cfg(any(test, feature = "testing"))]
     pub fn limit_pages(&self, pages: u32) {
