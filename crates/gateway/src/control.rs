@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::balance::Health;
+use crate::config::HealthCheck;
+use crate::health::{self, Probe};
 use crate::resolve;
+use crate::upstream::Upstream;
 use crate::worker::Shared;
 
 /// How often the names of servers are looked up again.
@@ -92,5 +96,30 @@ fn watch_upstreams(shared: &Arc<Shared>) -> tokio::task::JoinSet<()> {
             });
         }
     }
+    for upstream in &shared.snapshot.load().upstreams {
+        let Some(check) = upstream.config.health.clone() else { continue };
+        for index in 0..upstream.servers.len() {
+            let (upstream, check) = (Arc::clone(upstream), check.clone());
+            tasks.spawn(async move { check_server(&upstream, index, &check).await });
+        }
+    }
     tasks
+}
+
+async fn check_server(upstream: &Upstream, index: usize, check: &HealthCheck) {
+    let Some(server) = upstream.servers.get(index) else { return };
+    let probe = Probe {
+        protocol: upstream.config.protocol,
+        tls: server.tls.clone(),
+        authority: upstream.config.host.as_deref().map_or_else(|| server.authority.clone(), Box::from),
+    };
+    let mut last = Health::Unknown;
+    health::watch(check, &probe, || server.addresses.load_full(), |facts| {
+        if facts.health != last {
+            tracing::info!(upstream = upstream.config.name, server = %server.authority, health = ?facts.health, "health");
+            last = facts.health;
+        }
+        upstream.balancer.checked(index, facts);
+    })
+    .await;
 }

@@ -77,6 +77,12 @@ impl Sockets {
         Ok(Self { listeners, addresses })
     }
 
+    /// Every socket, to be sent to a successor.
+    pub fn fds(&self) -> Vec<std::os::fd::BorrowedFd<'_>> {
+        use std::os::fd::AsFd as _;
+        self.listeners.iter().flatten().map(|socket| socket.as_fd()).collect()
+    }
+
     /// The sockets of one worker, each with its listener's place in the configuration. A worker that has no socket of its
     /// own shares one. All sockets of a listener have to be accepted from by somebody, or connections would wait in vain:
     /// the first worker takes those that are left over.
