@@ -6,6 +6,8 @@
 pub mod document;
 pub mod format;
 pub mod json;
+pub mod openapi;
 pub mod pattern;
 pub mod rules;
 pub mod shape;
+pub mod xml;

@@ -21,5 +21,6 @@ pub use equal::{equal, has_duplicates};
 pub use limits::{Error, ErrorKind, JsonLimits, Note, NoteKind};
 pub use number::{Divisor, Number};
 pub use tape::Tape;
+pub(crate) use tape::push_token;
 pub use value::{Items, Kind, Members, Role, StringAt, Strings, Value};
 pub use write::to_text;

@@ -69,6 +69,11 @@ impl<'a> Tape<'a> {
         Self::of_scalar("", if value { NodeKind::True } else { NodeKind::False })
     }
 
+    /// A tape of `null`.
+    pub fn of_null() -> Self {
+        Self::of_scalar("", NodeKind::Null)
+    }
+
     fn of_scalar(text: &'a str, kind: NodeKind) -> Self {
         let node = Node { kind, in_arena: false, offset: 0, a: 0, b: u32::try_from(text.len()).unwrap_or(0) };
         Self { text, nodes: vec![node], ..Self::default() }

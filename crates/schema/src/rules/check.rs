@@ -45,6 +45,8 @@ pub struct Checked {
     pub failures: Vec<Failure>,
     /// Places on the tape of members that no schema declares; only when the value fits.
     pub undeclared: Vec<u32>,
+    /// Strings that are harmless by what they were proven to be, ascending; only after [`Rules::check_and_prove`].
+    pub proven: Vec<u32>,
 }
 
 /// One way in which a value does not fit. It never has the value itself.
@@ -74,18 +76,30 @@ pub struct Closest {
 impl Rules {
     /// Judges a value. A value that fits is walked once; one that does not is walked again to say why.
     pub fn check(&self, rule: RuleId, value: Value<'_>, options: CheckOptions) -> Checked {
+        self.judge(rule, value, options, None)
+    }
+
+    /// Judges a value and lists its strings that are harmless because of what they were proven to be (an identifier, a
+    /// date, one of a list).
+    pub fn check_and_prove(&self, rule: RuleId, value: Value<'_>, options: CheckOptions) -> Checked {
+        self.judge(rule, value, options, Some(Vec::new()))
+    }
+
+    fn judge(&self, rule: RuleId, value: Value<'_>, options: CheckOptions, proven: Option<Vec<u32>>) -> Checked {
         let mut checker = Checker::new(self, value, options);
+        checker.proven = proven;
         if checker.check(rule, value, None) {
-            if checker.undeclared.is_empty() {
-                return Checked::default();
-            }
-            return Checked {
-                failures: Vec::new(),
-                undeclared: self.undeclared(rule, value, options, checker.undeclared),
+            let mut proven = checker.proven.unwrap_or_default();
+            proven.sort_unstable();
+            proven.dedup();
+            let undeclared = match checker.undeclared.is_empty() {
+                true => Vec::new(),
+                false => self.undeclared(rule, value, options, checker.undeclared),
             };
+            return Checked { failures: Vec::new(), undeclared, proven };
         }
         if checker.is_exhausted {
-            return Checked { failures: vec![exhausted(value)], undeclared: Vec::new() };
+            return Checked { failures: vec![exhausted(value)], ..Checked::default() };
         }
         let mut explaining = Checker::new(self, value, CheckOptions { undeclared: Undeclared::Ignore, ..options });
         explaining.report = Some(Vec::new());
@@ -95,24 +109,12 @@ impl Rules {
             failures.push(exhausted(value));
         }
         failures.truncate(FAILURES_MAX);
-        Checked { failures, undeclared: Vec::new() }
+        Checked { failures, ..Checked::default() }
     }
 
     /// Whether a value fits.
     pub fn is_valid(&self, rule: RuleId, value: Value<'_>, direction: Direction) -> bool {
         Checker::new(self, value, CheckOptions { direction, undeclared: Undeclared::Ignore }).check(rule, value, None)
-    }
-
-    /// The strings of a value that are harmless because of what they were proven to be (an identifier, a date, one of a
-    /// list), by their place on the tape, in ascending order. Only for values that fit.
-    pub fn proven(&self, rule: RuleId, value: Value<'_>, direction: Direction) -> Vec<u32> {
-        let mut checker = Checker::new(self, value, CheckOptions { direction, undeclared: Undeclared::Ignore });
-        checker.proven = Some(Vec::new());
-        checker.check(rule, value, None);
-        let mut proven = checker.proven.unwrap_or_default();
-        proven.sort_unstable();
-        proven.dedup();
-        proven
     }
 
     /// Drops what some other schema that applies to the same object does declare.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::library::{Library, Place};
 use super::node::{
     ArrayRules, Bound, Choice, Condition, Contains, Discriminator, DynamicReference, Logic, Node, NumberRules,
-    ObjectRules, PropertyTable, RuleId, Rules, TextRules, types,
+    ObjectRules, PropertyTable, RuleId, Rules, TextRules, XmlHint, types,
 };
 use crate::document::{Diagnostic, Level};
 use crate::format::Format;
@@ -39,6 +39,8 @@ pub struct RuleCompiler {
     queue: Vec<(RuleId, Place, u32, Dialect)>,
     patterns: HashMap<Box<str>, Option<Arc<Pattern>>>,
     dynamic_names: HashMap<String, u32>,
+    /// Names under which schemas were referred to.
+    names: HashMap<Place, Box<str>>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -62,6 +64,7 @@ impl RuleCompiler {
             queue: Vec::new(),
             patterns: HashMap::new(),
             dynamic_names: HashMap::new(),
+            names: HashMap::new(),
             diagnostics: Vec::new(),
         }
     }
@@ -75,6 +78,19 @@ impl RuleCompiler {
     /// A rule that everything fits.
     pub fn anything(&mut self) -> RuleId {
         self.push(Node::anything())
+    }
+
+    /// A rule for an object of these members: name, rule, and whether it is required.
+    pub fn object_of(&mut self, members: &[(Box<str>, RuleId, bool)]) -> RuleId {
+        let mut object = ObjectRules::default();
+        for (name, rule, required) in members {
+            if let Some(property) = object.properties.add(name) {
+                property.rule = Some(*rule);
+                property.required = *required;
+            }
+        }
+        object.required = u32::try_from(members.iter().filter(|(_, _, required)| *required).count()).unwrap_or(0);
+        self.push(Node { types: types::OBJECT, object: Some(Box::new(object)), ..Node::anything() })
     }
 
     /// Adds a diagnostic.
@@ -125,7 +141,10 @@ impl RuleCompiler {
                 return id;
             };
             match target {
-                Ok((target, inside)) => (place, resource) = (target, inside),
+                Ok((target, inside)) => {
+                    (place, resource) = (target, inside);
+                    self.remember_name(place, reference);
+                }
                 Err(message) => {
                     let text = format!("cannot resolve `{reference}`: {message}");
                     self.report(Level::Error, "unresolved-reference", place, text);
@@ -195,9 +214,14 @@ impl RuleCompiler {
         }
         let reading = Reading { schema, place, resource, dialect, validates };
         node.name = schema.get("title").and_then(Value::as_str).map(Into::into);
-        if node.name.is_none() && schema.get("$ref").is_none() {
-            node.name = definition_name(&schema.pointer()).map(Into::into);
+        if node.name.is_none() {
+            node.name = self.names.get(&place).cloned();
         }
+        node.xml = schema.get("xml").map(|xml| {
+            let flag = |name: &str| xml.get(name).and_then(Value::as_bool) == Some(true);
+            let name = xml.get("name").and_then(Value::as_str).map(Into::into);
+            Box::new(XmlHint { name, attribute: flag("attribute"), wrapped: flag("wrapped") })
+        });
         let flag = |name: &str| schema.get(name).and_then(Value::as_bool) == Some(true);
         node.read_only = flag("readOnly");
         node.write_only = flag("writeOnly");
@@ -512,6 +536,8 @@ impl RuleCompiler {
                         }
                     }
                 }
+                // Parameters of Swagger 2.0 are schemas with such a flag of their own.
+                None if required.kind() == Kind::Bool && reading.schema.get("in").is_some() => {}
                 None if required.kind() == Kind::Bool => {
                     let at = Place { index: required.index(), ..reading.place };
                     let text = "`required` is a list of names on the object, not a flag of its member; it is ignored";
@@ -562,6 +588,14 @@ impl RuleCompiler {
             && logic.reference.is_none()
             && logic.dynamic.is_none();
         (!is_empty).then_some(logic)
+    }
+
+    /// Remembers the name a schema is referred to by, for messages.
+    fn remember_name(&mut self, place: Place, reference: &str) {
+        let name = reference.rsplit(['/', '#']).next().unwrap_or_default();
+        if !name.is_empty() && !self.names.contains_key(&place) {
+            self.names.insert(place, super::uri::decode(name).into());
+        }
     }
 
     fn follow(&mut self, reading: &Reading<'_>, reference: &str) -> Option<(RuleId, u32)> {
@@ -773,12 +807,4 @@ fn plain_reference<'v>(schema: Value<'v>, dialect: Dialect) -> Option<&'v str> {
     let is_plain =
         dialect == Dialect::OpenApi30 || schema.members().into_iter().flatten().all(|(key, _)| is_annotation(key));
     is_plain.then_some(reference)
-}
-
-/// The name under which a definition is kept, by its pointer.
-fn definition_name(pointer: &str) -> Option<&str> {
-    ["/components/schemas/", "/$defs/", "/definitions/"].iter().find_map(|prefix| {
-        let name = pointer.strip_prefix(prefix)?;
-        (!name.contains('/')).then_some(name)
-    })
 }

@@ -42,6 +42,8 @@ pub struct Library {
     at_place: HashMap<Place, u32>,
     /// Anchors by resource and name; true for dynamic ones.
     anchors: HashMap<(u32, String), (Place, bool)>,
+    /// References already followed.
+    resolved: HashMap<(u32, String), (Place, u32)>,
     loader: Loader,
 }
 
@@ -70,6 +72,7 @@ impl Library {
             by_uri: HashMap::new(),
             at_place: HashMap::new(),
             anchors: HashMap::new(),
+            resolved: HashMap::new(),
             loader,
         };
         if let Ok(document) = Document::parse(super::metaschema::URI, super::metaschema::TEXT.as_bytes()) {
@@ -217,6 +220,16 @@ impl Library {
 
     /// Follows a reference made from within `resource`. Returns the place it points at and the resource it is in.
     pub(crate) fn resolve(&mut self, resource: u32, reference: &str) -> Result<(Place, u32), String> {
+        let key = (resource, reference.to_owned());
+        if let Some(known) = self.resolved.get(&key) {
+            return Ok(*known);
+        }
+        let found = self.resolve_anew(resource, reference)?;
+        self.resolved.insert(key, found);
+        Ok(found)
+    }
+
+    fn resolve_anew(&mut self, resource: u32, reference: &str) -> Result<(Place, u32), String> {
         let base = self.resources.get(resource as usize).map(|r| r.uri.as_str()).unwrap_or_default();
         let (uri, fragment) = uri::resolve(base, reference);
         let root = self.load(&uri)?;

@@ -15,6 +15,7 @@ pub(crate) mod uri;
 pub use check::{CheckOptions, Checked, Closest, Failure, Undeclared};
 pub use compile::{Dialect, RuleCompiler};
 pub use library::{Library, Loader, Place};
+pub(crate) use node::types;
 pub use node::{Direction, RuleId, Rules};
 
 #[cfg(test)]

@@ -90,6 +90,16 @@ pub(crate) struct Node {
     pub(crate) logic: Option<Box<Logic>>,
     /// What to call it in messages: its title or the name it is defined under.
     pub(crate) name: Option<Box<str>>,
+    /// How it is written in XML.
+    pub(crate) xml: Option<Box<XmlHint>>,
+}
+
+/// The `xml` object of a schema.
+#[derive(Debug, Default)]
+pub(crate) struct XmlHint {
+    pub(crate) name: Option<Box<str>>,
+    pub(crate) attribute: bool,
+    pub(crate) wrapped: bool,
 }
 
 impl Node {
@@ -107,6 +117,7 @@ impl Node {
             object: None,
             logic: None,
             name: None,
+            xml: None,
         }
     }
 }

@@ -149,7 +149,7 @@ fn proven_strings_are_known() {
     let (rules, rule, _) = compiled(schema, Dialect::Draft202012);
     let text = r#"{"id":"0b5b2a3e-7a55-4b4e-9c1d-2f6a2a4f0c11","state":"open","name":"x","code":"EUR"}"#;
     let tape = Tape::parse(text.as_bytes(), &JsonLimits::default()).unwrap();
-    let proven = rules.proven(rule, tape.root(), Direction::Request);
+    let proven = rules.check_and_prove(rule, tape.root(), CheckOptions::default()).proven;
     let pointers: Vec<String> = proven.iter().map(|index| tape.pointer(*index)).collect();
     assert_eq!(pointers, ["/id", "/state", "/code"]);
 }
