@@ -219,8 +219,11 @@ impl<'c> RequestBody<'c> {
     /// # Errors
     /// When the body is malformed, too large, too slow, or its sender goes away.
     pub async fn hold(&mut self, bytes_max: usize) -> Result<bool, BodyFailure> {
+        if self.source.is_ended() {
+            return Ok(true);
+        }
         let mut whole = BytesMut::new();
-        let mut single = None::<Bytes>;
+        let mut single = self.held.take();
         loop {
             let piece = match self.next_from_source().await? {
                 Piece::Data(data) => data,

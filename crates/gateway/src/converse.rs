@@ -57,11 +57,10 @@ pub async fn forward(
     let key = balance_key(exchange, &upstream.config.balance);
     let mut tried: u64 = 0;
     let mut wanted = Wanted::Any;
+    let mut last = Stop::Unavailable;
     loop {
         let now = exchange.now.0;
-        let Some(index) = upstream.balancer.pick(Pick { key, now_us: now, tried }) else {
-            return Err(Stop::Unavailable);
-        };
+        let Some(index) = upstream.balancer.pick(Pick { key, now_us: now, tried }) else { return Err(last) };
         let Some(server) = upstream.servers.get(index) else { return Err(Stop::Unavailable) };
         record.event.server = u16::try_from(index).unwrap_or(u16::MAX);
         let held = body.is_replayable().then(|| body.held());
@@ -98,6 +97,7 @@ pub async fn forward(
             tried |= 1u64.checked_shl(index as u32).unwrap_or(0);
         }
         wanted = Wanted::Fresh;
+        last = Stop::Upstream(failure);
         record.event.retries = record.event.retries.saturating_add(1);
         exchange.worker.counters.retries.add_one();
     }

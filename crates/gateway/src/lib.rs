@@ -170,6 +170,8 @@ impl Gateway {
     /// Stops accepting, lets every exchange finish within the drain timeout, and ends the workers.
     pub fn drain(self) {
         let _ = self.drain.send(true);
+        // The last handle on a listening socket closes it; until then the kernel would go on completing handshakes.
+        drop(self.sockets);
         let drain_ms = u64::from(self.shared.snapshot.load().config.drain_timeout_ms);
         let until = Instant::now() + Duration::from_millis(drain_ms + 2_000);
         for worker in self.workers {

@@ -113,3 +113,18 @@ pub enum BodyWish {
     /// Up to the limit of inspection.
     Hold,
 }
+
+/// True for media types that hold no values to be judged, or whose messages only end with the exchange: they are streamed
+/// through, never held.
+pub fn is_opaque(media_type: &str) -> bool {
+    let (kind, subtype) = media_type.split_once('/').unwrap_or((media_type, ""));
+    match kind {
+        "image" => subtype != "svg+xml",
+        "audio" | "video" | "font" => true,
+        "application" => {
+            matches!(subtype, "octet-stream" | "zip" | "gzip" | "pdf" | "x-tar" | "x-protobuf" | "protobuf" | "wasm")
+                || subtype.starts_with("grpc")
+        }
+        _ => false,
+    }
+}

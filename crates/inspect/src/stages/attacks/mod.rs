@@ -39,7 +39,7 @@ use crate::http1::Framing;
 use crate::policy::Policy;
 use crate::stage::Stage;
 use crate::values::{Proven, nothing_proven, walk_body, walk_head};
-use crate::view::{BodyView, BodyWish, RequestView};
+use crate::view::{BodyView, BodyWish, RequestView, is_opaque};
 
 /// How readily the stage is sure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,7 +99,8 @@ impl Stage for Attacks {
     }
 
     fn request_body_wish(&self, _policy: &Policy, request: &RequestView<'_>) -> BodyWish {
-        if request.framing == Framing::None { BodyWish::Stream } else { BodyWish::Hold }
+        let opaque = request.media_type().is_some_and(|media_type| is_opaque(&media_type));
+        if request.framing == Framing::None || opaque { BodyWish::Stream } else { BodyWish::Hold }
     }
 
     fn judge_request_body(&self, policy: &Policy, _request: &RequestView<'_>, body: &BodyView<'_>, out: &mut Findings) {

@@ -1,0 +1,82 @@
+//! Start, reload, drain.
+
+use gateway::Error;
+use gateway::listen::Sockets;
+
+use crate::rig::{Rig, config};
+
+#[test]
+fn a_reload_changes_the_route_and_what_is_under_way_finishes() {
+    let rig = Rig::start();
+    let mut client = rig.connect();
+    client.send("GET /old HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut before = rig.accept();
+    before.head();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut changed = config(other.local_addr().unwrap());
+    changed.listeners[0].addr = rig.gateway.snapshot().config.listeners[0].addr;
+    rig.gateway.reload(changed).unwrap();
+    before.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nold");
+    client.read_to("old");
+    client.send("GET /new HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut after = crate::rig::Peer::new(other.accept().unwrap().0);
+    assert!(after.head().starts_with("GET /new "));
+    after.send("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnew");
+    client.read_to("new");
+}
+
+#[test]
+fn a_bad_reload_keeps_what_is_in_force() {
+    let rig = Rig::start();
+    let before = rig.gateway.snapshot();
+    let mut bad = before.config.clone();
+    bad.upstreams[0].servers[0].host = "no-such-host.invalid".into();
+    assert!(matches!(rig.gateway.reload(bad), Err(Error::Resolve(_))));
+    let mut moved = before.config.clone();
+    moved.listeners[0].addr = "127.0.0.1:1".parse().unwrap();
+    assert!(matches!(rig.gateway.reload(moved), Err(Error::NeedsRestart(_))));
+    assert!(std::sync::Arc::ptr_eq(&before, &rig.gateway.snapshot()));
+}
+
+#[test]
+fn draining_finishes_what_is_under_way_and_says_close() {
+    let rig = Rig::start();
+    let (mut busy, mut idle) = (rig.connect(), rig.connect());
+    idle.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut upstream = rig.accept();
+    upstream.head();
+    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    idle.read_to("ok");
+    busy.send("GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+    upstream.head();
+    let (addr, gateway) = (rig.addr(), rig.gateway);
+    let draining = std::thread::spawn(move || gateway.drain());
+    // Once connecting fails the gateway has stopped accepting.
+    let until = std::time::Instant::now() + crate::rig::PATIENCE;
+    while std::net::TcpStream::connect(addr).is_ok() {
+        assert!(std::time::Instant::now() < until, "the gateway goes on accepting");
+        std::thread::yield_now();
+    }
+    upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let rest = busy.rest();
+    assert!(rest.0.ends_with("ok"), "{rest:?}");
+    // An idle connection may still be used for one last request.
+    idle.send("GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut last = crate::rig::Peer::new(
+        rig.upstream.accept().map(|(socket, _)| socket).unwrap_or_else(|_| upstream.socket.try_clone().unwrap()),
+    );
+    last.head();
+    last.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast");
+    let (text, in_order) = idle.rest();
+    assert!(text.contains("Connection: close") && text.ends_with("last") && in_order, "{text}");
+    draining.join().unwrap();
+}
+
+#[test]
+fn a_port_in_use_is_one_clear_sentence() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut config = config("127.0.0.1:1".parse().unwrap());
+    config.listeners[0].addr = taken.local_addr().unwrap();
+    let text = Sockets::open(&config).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(text.starts_with("cannot listen on `127.0.0.1:"), "{text}");
+}
