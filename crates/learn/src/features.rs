@@ -11,7 +11,7 @@ use crate::lexical::{FORMS, Form, Lexed, Lexicon, MakeUp};
 use crate::siblings::{Candidate, Place};
 
 /// Names of the first stage's features, in order; explanations use them.
-pub const SEGMENT_FEATURES: [&str; 68] = [
+pub const SEGMENT_FEATURES: [&str; 78] = [
     // the text
     "length",
     "digits",
@@ -86,6 +86,16 @@ pub const SEGMENT_FEATURES: [&str; 68] = [
     "response keys",
     "siblings' responses agree",
     "queries shared with siblings",
+    "siblings' children among its own",
+    "heaviest siblings' children among its own",
+    "siblings' methods among its own",
+    "responses below agree with siblings",
+    "children that also stand beside it",
+    "reads",
+    "creates",
+    "changes",
+    "place's requests that go on",
+    "place's requests",
 ];
 
 /// How many features the second stage adds.
@@ -139,6 +149,13 @@ struct Crowd {
     shaped: f32,
     queried: f32,
     ranks: Vec<u32>,
+    /// For every child, the sum over the siblings that have it of one over the number of their children.
+    kid_shares: HashMap<u64, f32, BuildPassHasher>,
+    /// The same, siblings weighted by their requests.
+    kid_traffic: HashMap<u64, f32, BuildPassHasher>,
+    parent_traffic: f32,
+    /// The siblings' own texts as children are hashed.
+    texts: std::collections::HashSet<u32>,
 }
 
 fn beginning(text: &str) -> u64 {
@@ -181,6 +198,10 @@ impl Crowd {
             shaped: 0.0,
             queried: 0.0,
             ranks: candidates.iter().map(|one| one.count).collect(),
+            kid_shares: HashMap::default(),
+            kid_traffic: HashMap::default(),
+            parent_traffic: sum(|one| if one.kids.is_empty() { 0.0 } else { one.count as f32 }),
+            texts: candidates.iter().map(|one| crate::siblings::fold_hash(&one.text) as u32).collect(),
         };
         crowd.ranks.sort_unstable();
         let middle = f32::midpoint(crowd.first, crowd.last);
@@ -193,6 +214,11 @@ impl Crowd {
             *crowd.beginnings.entry(beginning(&one.text)).or_default() += 1.0;
             if one.methods != 0 {
                 *crowd.methods.entry(u64::from(one.methods)).or_default() += 1.0;
+            }
+            for &kid in &one.kids {
+                let share = 1.0 / one.kids.len() as f32;
+                *crowd.kid_shares.entry(u64::from(kid)).or_default() += share;
+                *crowd.kid_traffic.entry(u64::from(kid)).or_default() += share * one.count as f32;
             }
             let mut count = |map: fn(&mut Self) -> &mut HashMap<u64, f32, BuildPassHasher>, hashes: &[u32]| {
                 for &hash in hashes {
@@ -245,7 +271,13 @@ pub fn rows(place: &Place, candidates: &[Candidate], lexicon: &Lexicon) -> Vec<R
     heaviest.sort_by_key(|one| (std::cmp::Reverse(one.count), one.first));
     heaviest.truncate(9);
     let agreement = agreement(&heaviest);
-    candidates.iter().map(|one| row(place, one, &crowd, &parent, parent_form, &heaviest, agreement)).collect()
+    let mut busiest: Vec<&Candidate> = candidates.iter().filter(|one| !one.below.is_empty()).collect();
+    busiest.sort_by_key(|one| (std::cmp::Reverse(one.count), one.first));
+    busiest.truncate(9);
+    candidates
+        .iter()
+        .map(|one| row(place, one, &crowd, (&parent, parent_form), (&heaviest, &busiest), agreement))
+        .collect()
 }
 
 fn agreement(heaviest: &[&Candidate]) -> f32 {
@@ -267,9 +299,8 @@ fn row(
     place: &Place,
     one: &Candidate,
     crowd: &Crowd,
-    parent: &Lexed,
-    parent_form: f32,
-    heaviest: &[&Candidate],
+    (parent, parent_form): (&Lexed, f32),
+    (heaviest, busiest): (&[&Candidate], &[&Candidate]),
     agreement: f32,
 ) -> Row {
     let MakeUp { length, digits, upper, vowels, marks, odd, entropy, alternations, words, plural } = one.make_up;
@@ -356,7 +387,59 @@ fn row(
         one.shape.as_ref().map_or(f32::NAN, |(_, shape)| shape.as_slice().len() as f32),
         agreement,
         shared(&crowd.queries, one.query.as_slice(), (crowd.queried - 1.0).max(0.0).min(others)),
+        contained(&crowd.kid_shares, one, 1.0, crowd.parents),
+        contained(&crowd.kid_traffic, one, count, crowd.parent_traffic),
+        methods_contained(one, crowd),
+        agreement_below(one, busiest),
+        if one.kids.is_empty() {
+            f32::NAN
+        } else {
+            one.kids.iter().filter(|kid| crowd.texts.contains(kid)).count() as f32 / one.kids.len() as f32
+        },
+        flag(one.methods & 0b11 != 0),
+        flag(one.methods & 0b100 != 0),
+        flag(one.methods & 0b11_1000 != 0),
+        crowd.total / (place.requests.max(1) as f32),
+        (place.requests as f32).ln_1p(),
     ]
+}
+
+/// How much of the others' children is among a candidate's own; `own` is its weight in `all`.
+fn contained(map: &HashMap<u64, f32, BuildPassHasher>, one: &Candidate, own: f32, all: f32) -> f32 {
+    if one.kids.is_empty() || all - own < 0.5 {
+        return f32::NAN;
+    }
+    let sum: f32 = one.kids.iter().filter_map(|&kid| map.get(&u64::from(kid))).sum();
+    (sum - own).max(0.0) / (all - own)
+}
+
+/// How much of the others' methods is among a candidate's own.
+fn methods_contained(one: &Candidate, crowd: &Crowd) -> f32 {
+    let (mut sum, mut all) = (0.0, 0.0);
+    for (&methods, &count) in &crowd.methods {
+        let count = if methods == u64::from(one.methods) { count - 1.0 } else { count };
+        let both = methods & u64::from(one.methods);
+        sum += count * both.count_ones() as f32 / methods.count_ones().max(1) as f32;
+        all += count;
+    }
+    if one.methods == 0 || all < 0.5 { f32::NAN } else { sum / all }
+}
+
+/// Do the same children answer alike below a candidate and below its busiest siblings? Values of a parameter lead to
+/// the same kind of thing; literals that merely share a structure do not.
+fn agreement_below(one: &Candidate, busiest: &[&Candidate]) -> f32 {
+    let (mut sum, mut pairs) = (0.0, 0.0);
+    for other in busiest.iter().filter(|other| !std::ptr::eq(**other, one)) {
+        for (key, shape) in &one.below {
+            if let Ok(at) = other.below.binary_search_by_key(key, |entry| entry.0)
+                && let Some(likeness) = other.below.get(at).and_then(|(_, other)| shape.likeness(other))
+            {
+                sum += likeness;
+                pairs += 1.0;
+            }
+        }
+    }
+    if pairs == 0.0 { f32::NAN } else { sum / pairs }
 }
 
 fn method_likeness(one: &Candidate, crowd: &Crowd) -> f32 {

@@ -3,6 +3,7 @@
 
 use smallvec::SmallVec;
 
+use crate::constraints::Constraints;
 use crate::features::{Row, rows, second_rows};
 use crate::lexical::Form;
 use crate::models::Models;
@@ -67,9 +68,15 @@ const FORMATS: [&str; 40] = [
     "xls", "ics", "mp3", "wav", "midi", "pbf", "mvt", "tsv", "nt", "md",
 ];
 
-/// Judges by the models.
-pub fn judge(trie: &Trie, models: &Models) -> Branches {
-    let mut decide = |place: &Place, candidates: &[Candidate]| probabilities(models, place, candidates);
+/// Judges by the models, except where an operator decided.
+pub fn judge(trie: &Trie, models: &Models, constraints: &Constraints) -> Branches {
+    let mut decide = |place: &Place, candidates: &[Candidate]| {
+        let mut judged = probabilities(models, place, candidates);
+        if !constraints.is_empty() {
+            constraints.apply(&place.template, candidates, &mut judged);
+        }
+        judged
+    };
     judge_with(trie, models, &mut decide)
 }
 
@@ -97,7 +104,7 @@ fn guard(candidates: &[Candidate], judged: &mut [f32]) {
         && !one.wildcard
         && !one.form.unmistakable()
         && one.count >= CONSTANT_REQUESTS_MIN
-        && *probability < 0.98
+        && *probability < if one.form.identifier() { 0.8 } else { 0.98 }
     {
         *probability = probability.min(0.2);
     }
@@ -120,7 +127,7 @@ pub fn judge_with(trie: &Trie, models: &Models, decide: &mut Decide<'_>) -> Bran
     let mut branches = vec![root];
     let mut open = vec![0usize];
     while let Some(at) = open.pop() {
-        let place = place(&branches, at);
+        let place = place(trie, &branches, at);
         let heads = gather(trie, &place, false, &models.lexicon, &spreads);
         let below = if heads.is_empty() { Vec::new() } else { split(trie, &place, heads, decide, models) };
         let tails = gather(trie, &place, true, &models.lexicon, &spreads);
@@ -140,7 +147,7 @@ pub fn judge_with(trie: &Trie, models: &Models, decide: &mut Decide<'_>) -> Bran
     branches
 }
 
-fn place(branches: &Branches, at: usize) -> Place {
+fn place(trie: &Trie, branches: &Branches, at: usize) -> Place {
     let Some(branch) = branches.get(at) else { return Place::default() };
     let mut literal = String::new();
     let mut up = at;
@@ -154,6 +161,7 @@ fn place(branches: &Branches, at: usize) -> Place {
         }
         up = above.parent;
     }
+    let requests = branch.nodes.iter().filter_map(|&id| trie.node(id)).map(|node| node.count).sum();
     let parameter_above = branches.get(branch.parent).is_some_and(|above| above.literal.is_none());
     Place {
         nodes: branch.nodes.clone(),
@@ -161,6 +169,8 @@ fn place(branches: &Branches, at: usize) -> Place {
         parameter: branch.literal.is_none(),
         parameter_above,
         depth: branch.depth,
+        requests,
+        template: template(branches, at),
     }
 }
 
@@ -266,24 +276,10 @@ fn reasons(models: &Models, place: &Place, candidates: &[Candidate], at: usize) 
 fn settle_tails(trie: &Trie, branches: &mut Branches, at: usize, tails: Vec<Branch>) -> Vec<Branch> {
     let Some(head) = branches.get_mut(at) else { return tails };
     let Some(values) = head.values.as_mut() else { return tails };
-    let tailed: u32 =
-        tails.iter().flat_map(|tail| &tail.nodes).filter_map(|&id| trie.node(id)).map(|node| node.count).sum();
-    let all_tailed = f64::from(tailed) >= 0.9 * f64::from(values.requests);
+    let formats = names_formats(trie, &head.nodes);
     let mut kept = Vec::new();
     for tail in tails {
-        let Some(suffixes) = &tail.values else {
-            kept.push(tail);
-            continue;
-        };
-        let named = suffixes
-            .heaviest
-            .iter()
-            .filter(|(text, _)| FORMATS.contains(&text.trim_start_matches('.').to_ascii_lowercase().as_str()));
-        let named: u32 = named.map(|&(_, count)| count).sum();
-        let formats = named * 10 >= suffixes.requests * 8 && suffixes.distinct < 40;
-        // Formats come again under one name; the endings of file names hardly do.
-        let several = values.distinct as f64 <= 0.75 * tail.nodes.len() as f64 || suffixes.distinct > 1 && all_tailed;
-        if formats && all_tailed && several && suffixes.distinct > 1 {
+        if tail.values.is_none() || formats {
             kept.push(tail);
             continue;
         }
@@ -296,6 +292,29 @@ fn settle_tails(trie: &Trie, branches: &mut Branches, at: usize, tails: Vec<Bran
         }
     }
     kept
+}
+
+/// Do the pieces behind the joint of these values name formats of one thing? The endings of file names belong to their
+/// names; formats come again under one name, and there are few of them.
+fn names_formats(trie: &Trie, heads: &[NodeId]) -> bool {
+    let (mut again, mut several, mut all, mut named) = (0u32, 0u32, 0u32, 0u32);
+    let mut suffixes = std::collections::BTreeSet::new();
+    for head in heads.iter().filter_map(|&id| trie.node(id)) {
+        let mut kinds = 0;
+        for tail in head.children.iter().filter_map(|&id| trie.node(id)).filter(|tail| tail.joined) {
+            kinds += 1;
+            all = all.saturating_add(tail.count);
+            let suffix = tail.text.trim_start_matches('.').to_ascii_lowercase();
+            if FORMATS.contains(&suffix.as_str()) {
+                named = named.saturating_add(tail.count);
+                suffixes.insert(suffix);
+            }
+        }
+        again += u32::from(head.count >= 3 && kinds > 0);
+        several += u32::from(head.count >= 3 && kinds > 1);
+    }
+    let plenty = suffixes.len() > 1 && f64::from(named) >= 0.8 * f64::from(all);
+    plenty && if again >= 2 { several * 4 >= again } else { suffixes.len() <= 4 }
 }
 
 /// The template of a branch, parameters as `{}`.

@@ -6,9 +6,13 @@
 use std::collections::HashMap;
 
 use ml::hash::{BuildPassHasher, hash_bytes, mix};
-use model::Observation;
+use model::{EndpointId, Observation};
+use schema::shape::ShapeLimits;
 
+use crate::constraints::Constraints;
 use crate::context::{Clients, HostContext, domain_of};
+use crate::endpoint::{LearnedEndpoint, describe};
+use crate::inventory::{Inventory, Key, keys, locate};
 use crate::judge::{Branches, judge};
 use crate::matcher::Matcher;
 use crate::models::Models;
@@ -16,6 +20,7 @@ use crate::noise::Site;
 use crate::path::{Pieces, pieces, query_of};
 use crate::protocol::hints;
 use crate::request::{Agent, Media, Signature, signature};
+use crate::schemas::EndpointSchema;
 use crate::trie::{MethodId, NodeId, Terminal, Trie, TrieLimits};
 
 /// Bounds of a learner.
@@ -74,11 +79,34 @@ pub struct Group {
     pub found: Vec<Found>,
     /// Compiled templates of the last judgement; numbers are indices into `found`.
     pub matcher: Matcher,
+    /// The keys of `found` in the inventory.
+    keys: Vec<Key>,
     /// The trie's sequence at the last judgement.
     judged_at: u32,
 }
 
 impl Group {
+    /// A path that many requests of an endpoint had.
+    pub fn witness(&self, branch: usize, method: MethodId) -> String {
+        let Some(nodes) = self.branches.get(branch).map(|branch| &branch.nodes) else { return String::new() };
+        let successes = |id: &NodeId| {
+            let terminals = self.trie.node(*id).map(|node| &node.terminals);
+            terminals.and_then(|list| list.iter().find(|one| one.method == method)).map(|one| one.successes)
+        };
+        let Some(mut node) = nodes.iter().max_by_key(|id| (successes(id), std::cmp::Reverse(**id))).copied() else {
+            return String::new();
+        };
+        let mut path = String::new();
+        while let Some(one) = self.trie.node(node).filter(|one| one.parent != node) {
+            path.insert_str(0, &one.text);
+            if !one.joined {
+                path.insert(0, '/');
+            }
+            node = one.parent;
+        }
+        path
+    }
+
     /// The template of a branch in the spelling that a method's requests use most.
     pub fn spelled(&self, branch: usize, method: MethodId) -> String {
         let mut template = crate::judge::template(&self.branches, branch);
@@ -139,6 +167,9 @@ pub struct Learner {
     methods: Vec<Box<str>>,
     clients: Clients,
     signatures: HashMap<u64, f32, BuildPassHasher>,
+    constraints: Constraints,
+    inventory: Inventory,
+    shape_limits: ShapeLimits,
     key: u64,
     /// Observations taken.
     pub observed: u64,
@@ -170,10 +201,49 @@ impl Learner {
             methods: METHODS.iter().map(|&method| method.into()).collect(),
             clients: Clients::new(limits.clients_max),
             signatures: HashMap::default(),
+            constraints: Constraints::default(),
+            inventory: Inventory::default(),
+            shape_limits: ShapeLimits { nodes_max: 1_000, ..ShapeLimits::default() },
             key,
             observed: 0,
             dropped: Dropped::default(),
         }
+    }
+
+    /// The operator's decisions.
+    pub const fn constraints(&self) -> &Constraints {
+        &self.constraints
+    }
+
+    /// Changes the operator's decisions; the next judgement obeys them everywhere.
+    pub fn constrain(&mut self, change: impl FnOnce(&mut Constraints)) {
+        change(&mut self.constraints);
+        self.groups.iter_mut().for_each(|group| group.judged_at = 0);
+    }
+
+    /// Every endpoint ever found, with its history and its learned schema.
+    pub const fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// The endpoints of the last judgements, described.
+    pub fn endpoints(&self) -> Vec<LearnedEndpoint> {
+        let mut endpoints = Vec::new();
+        for (at, group) in self.groups.iter().enumerate() {
+            for (found, (key, _)) in group.found.iter().zip(keys(self, at)) {
+                let known = self.inventory.find(&key);
+                let id = known.map_or(EndpointId(0), |known| known.id);
+                let schema =
+                    known.is_some_and(|known| known.schema.request_bodies > 0 || !known.schema.responses.is_empty());
+                endpoints.extend(describe(self, group, *found, id, schema));
+            }
+        }
+        endpoints
+    }
+
+    /// What was learned about the messages of an endpoint.
+    pub fn schema(&self, id: EndpointId) -> Option<&EndpointSchema> {
+        self.inventory.all().find(|(_, known)| known.id == id).map(|(_, known)| &known.schema)
     }
 
     /// The models in use.
@@ -212,6 +282,9 @@ impl Learner {
         let method = self.method_id(&observation.method);
         let disguised = self.hosts.get(host).is_some_and(|(_, _, context)| context.error_shape_class(observation) == 3);
         let Some(group) = self.hosts.get(host).map(|host| host.1) else { return };
+        if observation.sample.is_some() && (200..300).contains(&observation.status) {
+            self.learn_schema(group, observation, &pieces);
+        }
         let Some(group) = self.groups.get_mut(group) else { return };
         let success = (100..400).contains(&observation.status);
         let node = if success && probability >= ADMISSION_MIN {
@@ -233,6 +306,18 @@ impl Learner {
     pub fn template(&self, group: usize, found: usize) -> String {
         let Some(group) = self.groups.get(group) else { return String::new() };
         group.found.get(found).map_or_else(String::new, |one| group.spelled(one.branch, one.method))
+    }
+
+    /// A sampled exchange of a known endpoint teaches its schema.
+    fn learn_schema(&mut self, group: usize, observation: &Observation, pieces: &Pieces<'_>) {
+        let Some(found) = self.groups.get(group).and_then(|group| group.matcher.find(&observation.method, pieces))
+        else {
+            return;
+        };
+        let Some(key) = self.groups.get(group).and_then(|group| group.keys.get(found as usize)) else { return };
+        if let Some(known) = self.inventory.find_mut(key) {
+            known.schema.observe(observation, &self.shape_limits);
+        }
     }
 
     /// The node a path has now, for training and explanations.
@@ -268,7 +353,7 @@ impl Learner {
 
     fn refresh_group(&mut self, at: usize) {
         let Some(group) = self.groups.get_mut(at) else { return };
-        let branches = judge(&group.trie, &self.models);
+        let branches = judge(&group.trie, &self.models, &self.constraints);
         let site = Site::of(&branches);
         let mut found = Vec::new();
         for (index, branch) in branches.iter().enumerate() {
@@ -288,6 +373,14 @@ impl Learner {
         group.found = found;
         group.branches = branches;
         group.judged_at = group.trie.sequence;
+        let domain = group.domain.clone();
+        let found = keys(self, at);
+        let mut inventory = std::mem::take(&mut self.inventory);
+        inventory.update(&domain, self.observed, &found, |method, witness| locate(self, at, method, witness));
+        self.inventory = inventory;
+        if let Some(group) = self.groups.get_mut(at) {
+            group.keys = found.into_iter().map(|(key, _)| key).collect();
+        }
     }
 
     /// Places a request among the endpoints of the last judgement; `None` for what is no API request.
@@ -365,6 +458,7 @@ impl Learner {
                     branches: Vec::new(),
                     found: Vec::new(),
                     matcher: Matcher::default(),
+                    keys: Vec::new(),
                     judged_at: 0,
                 });
                 self.group_of.insert(domain.into(), self.groups.len() - 1);

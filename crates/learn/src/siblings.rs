@@ -25,6 +25,10 @@ pub struct Place {
     pub parameter_above: bool,
     /// Pieces above.
     pub depth: usize,
+    /// Requests that came here.
+    pub requests: u32,
+    /// The template of the place itself, parameters as `{}`.
+    pub template: String,
 }
 
 /// One candidate: all children of a place that share a text.
@@ -58,6 +62,8 @@ pub struct Candidate {
     pub tailed: u32,
     /// The method whose response shape is compared, and the shape.
     pub shape: Option<(MethodId, Shape)>,
+    /// Response shapes one level below, by hash of piece and method; ascending, a coherent sample.
+    pub below: Vec<(u32, Shape)>,
     /// Names of query parameters.
     pub query: BottomK<12>,
     /// The form of its text.
@@ -115,6 +121,7 @@ impl Spreads {
 }
 
 const KIDS_MAX: usize = 64;
+const SHAPES_BELOW_MAX: usize = 6;
 
 fn kid_hash(text: &str) -> u32 {
     let form = Form::of(text);
@@ -182,6 +189,7 @@ fn candidate(
         grandkids: Vec::new(),
         tailed: 0,
         shape: None,
+        below: Vec::new(),
         query: BottomK::default(),
         form: Form::of(&text),
         make_up: MakeUp::of(&text),
@@ -223,10 +231,29 @@ impl Candidate {
         }
     }
 
+    fn read_shape_below(&mut self, key: u32, shape: &Shape) {
+        match self.below.binary_search_by_key(&key, |entry| entry.0) {
+            Ok(at) => {
+                if let Some(entry) = self.below.get_mut(at) {
+                    entry.1.merge(shape);
+                }
+            }
+            Err(at) if at < SHAPES_BELOW_MAX => {
+                self.below.insert(at, (key, *shape));
+                self.below.truncate(SHAPES_BELOW_MAX);
+            }
+            Err(_) => (),
+        }
+    }
+
     fn read_below(&mut self, trie: &Trie, node: &crate::trie::Node) {
         for child in node.children.iter().chain(&node.wildcard).take(KIDS_MAX).filter_map(|&id| trie.node(id)) {
             self.tailed += if child.joined { child.count } else { 0 };
-            insert_sorted(&mut self.kids, kid_hash(&child.text));
+            let kid = kid_hash(&child.text);
+            insert_sorted(&mut self.kids, kid);
+            for terminal in child.terminals.iter().filter(|terminal| terminal.shaped > 0) {
+                self.read_shape_below(mix(u64::from(kid), u64::from(terminal.method)) as u32, &terminal.shape);
+            }
             for below in child.children.iter().take(16).filter_map(|&id| trie.node(id)) {
                 insert_sorted(&mut self.grandkids, kid_hash(&below.text));
             }

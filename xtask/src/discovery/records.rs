@@ -35,8 +35,6 @@ pub struct SiteIndex {
     pub site: String,
     /// `generated` or `recorded`.
     pub kind: String,
-    /// Records in the file.
-    pub records: usize,
     /// Paths are compared without regard to case.
     pub case_insensitive: bool,
     /// Every endpoint of the site, seen or not.

@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let documents = of_vendor(&arguments.documents, vendor);
         let seed = ml::hash::mix(arguments.seed, ml::hash::hash_bytes(0, vendor.as_bytes()));
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut site = Site::make(&mut rng, &documents, arguments.degraded)
+        let mut site = Site::make(&mut rng, &documents, &super::values::Words(Vec::new()), arguments.degraded)
             .ok_or_else(|| format!("no readable document of `{vendor}` in `{}`", arguments.documents.display()))?;
         let endpoints: Vec<String> = site.targets.iter().map(|target| target.truth.clone()).collect();
         let case_insensitive = site.case_insensitive;

@@ -75,11 +75,9 @@ pub struct Degradation {
     pub fallback: bool,
 }
 
-/// Shares of the kinds of traffic.
+/// Shares of the kinds of traffic; API requests are the rest.
 #[derive(Clone, Copy, Debug)]
 pub struct Mix {
-    /// API requests.
-    pub api: f64,
     /// Pages.
     pub web: f64,
     /// Assets.
@@ -140,9 +138,13 @@ pub fn key_hash(key: &str) -> u64 {
 
 impl Site {
     /// Makes a site of a vendor's documents.
-    pub fn make(rng: &mut Rng, documents: &[Document], degraded: bool) -> Option<Self> {
+    pub fn make(rng: &mut Rng, documents: &[Document], others: &Words, degraded: bool) -> Option<Self> {
         let chosen = choose(rng, documents)?;
         let mut words: Vec<String> = documents.iter().flat_map(|document| document.words.iter().cloned()).collect();
+        // Half of the sites name their things in other words than their documents do.
+        if rng.bool() && !others.0.is_empty() {
+            words = (0..900).map(|_| others.one(rng).to_owned()).collect();
+        }
         words.sort();
         words.dedup();
         if words.len() < 40 {
@@ -180,8 +182,7 @@ impl Site {
             }
             _ => hosts.push(format!("{}.{domain}", ["services", "gateway", "app", "backend", "rest"][rng.usize(..5)])),
         }
-        let api = if recording { 1.0 } else { 0.35 + rng.f64() * 0.6 };
-        let rest = 1.0 - api;
+        let rest = if recording { 0.0 } else { 0.05 + rng.f64() * 0.6 };
         let mut weights = [1.0, 1.0, 0.4, 0.12, 0.25, 0.12].map(|weight: f64| weight * rng.f64());
         let sum: f64 = weights.iter().sum::<f64>().max(1e-9);
         weights.iter_mut().for_each(|weight| *weight *= rest / sum);
@@ -199,7 +200,7 @@ impl Site {
             pages: Vec::new(),
             assets: Vec::new(),
             degradation: if degraded { Degradation::choose(rng) } else { Degradation::mild(rng) },
-            mix: Mix { api, web, assets, scans, mistakes, preflights, probes },
+            mix: Mix { web, assets, scans, mistakes, preflights, probes },
             case_insensitive: rng.f64() < 0.12,
             slashes: if rng.f64() < 0.3 { rng.f64() * 0.08 } else { 0.0 },
             sessions: if rng.f64() < 0.2 { 0.0 } else { rng.f64() },
@@ -218,8 +219,15 @@ impl Site {
         let mut operations = document.operations.clone();
         rng.shuffle(&mut operations);
         operations.truncate(if rng.f64() < 0.25 { rng.usize(5..60) } else { TARGETS_MAX });
+        let suffix = match rng.u8(..16) {
+            0 => ".{format}",
+            1 => ".json",
+            _ => "",
+        };
         for operation in operations {
-            let template = format!("{prefix}{}", operation.template);
+            let plain = operation.template.trim_end_matches('/');
+            let suffixed = if plain.contains('.') || rng.f64() < 0.1 { "" } else { suffix };
+            let template = format!("{prefix}{plain}{suffixed}");
             self.add_target(rng, operation, &template, convention);
         }
     }
@@ -280,7 +288,7 @@ impl Site {
         }
         let style = Style::choose(rng, parameter, &self.words);
         let size = match rng.u8(..10) {
-            0 => rng.usize(1..4),
+            0 => if rng.bool() { 1 } else { rng.usize(2..5) },
             1..=3 => rng.usize(3..40),
             4..=7 => rng.usize(20..600),
             _ => rng.usize(300..20_000),
@@ -288,7 +296,7 @@ impl Site {
         let size = style.bound().map_or(size, |bound| size.min(bound)).max(1);
         let second = if rng.f64() < 0.12 { Some((Style::choose(rng, &Parameter::default(), &self.words), rng.f64() * 0.4)) } else { None };
         let junk = if rng.f64() < 0.35 { rng.f64() * 0.08 } else { 0.0 };
-        let skew = 0.4 + rng.f64() * 1.2;
+        let skew = if rng.f64() < 0.15 { 1.6 + rng.f64() } else { 0.4 + rng.f64() * 1.2 };
         self.pools.push(Pool { name, style, second, values: Vec::new(), size, skew, junk });
         self.pools.len() - 1
     }

@@ -377,7 +377,11 @@ impl<'a> Traffic<'a> {
                 client.accept = Some("*/*".to_owned());
             }
         }
-        let post = !island && self.rng.f64() < 0.02;
+        let post = !island && self.rng.f64() < 0.03;
+        if post && self.rng.f64() < 0.8 {
+            path = pick(&mut self.rng, &["/login", "/signup", "/contact", "/newsletter", "/search", "/cart", "/checkout", "/logout",
+                "/subscribe", "/account/settings", "/comment", "/register"]).to_owned();
+        }
         let mut observation = self.base(&client, if post { "POST" } else { "GET" }, &path, 0);
         observation.fetch_dest = if self.rng.f64() < 0.3 { Some("document".into()) } else { None };
         observation.status = match self.rng.u8(..40) {

@@ -26,6 +26,7 @@ use super::gbdt::{self, Data, Settings};
 use super::lexicon::{self, Vendor};
 use super::site::Site;
 use super::traffic::{Kind, Labelled, Traffic};
+use super::values::Words;
 use crate::Outcome;
 
 /// Arguments of `train discovery`.
@@ -182,12 +183,17 @@ impl Training<'_> {
     /// Makes every training site's requests.
     fn record(&self) -> Vec<Recorded> {
         let mut sites = Vec::new();
+        let mut words: Vec<String> =
+            self.vendors.iter().flat_map(|vendor| &vendor.documents).flat_map(|one| one.words.iter().cloned()).collect();
+        words.sort();
+        words.dedup();
+        let words = Words(words);
         for vendor in &self.vendors {
             for number in 0..self.sites {
                 let name = ml::hash::hash_bytes(number, vendor.name.as_bytes());
                 let seed = ml::hash::mix(self.seed, name);
                 let mut rng = fastrand::Rng::with_seed(seed);
-                let Some(mut site) = Site::make(&mut rng, &vendor.documents, number % 2 == 1) else { continue };
+                let Some(mut site) = Site::make(&mut rng, &vendor.documents, &words, number % 2 == 1) else { continue };
                 // From a handful to many, evenly by magnitude.
                 let count = (10f64.powf(2.2 + rng.f64() * 1.7)) as usize;
                 let mut traffic = Traffic::new(&mut site, seed);
@@ -380,7 +386,7 @@ fn endpoint_rows(site: &Recorded, models: Models, data: &mut Data) {
     let mut learner = Learner::new(models, LearnerLimits::default(), 1);
     site.requests.iter().for_each(|request| learner.observe(&request.observation));
     for (number, group) in learner.groups().iter().enumerate() {
-        let branches = judge(&group.trie, learner.models());
+        let branches = judge(&group.trie, learner.models(), learner.constraints());
         let counts = Counts::of(&branches);
         let mut ends = Vec::new();
         for (at, branch) in branches.iter().enumerate() {
