@@ -58,7 +58,10 @@ impl Form {
                         }
                         format!("did you mean `{name}`?")
                     }
-                    None => format!("known here: {}", known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+                    None => format!(
+                        "known here: {}",
+                        known().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+                    ),
                 };
                 self.problem(key.spot, format!("unknown key `{}`", key.name), help);
                 continue;

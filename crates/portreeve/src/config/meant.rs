@@ -110,7 +110,11 @@ impl Meaning<'_> {
             },
         };
         if value.len() < 16 {
-            self.problem(pointer, "the secret is shorter than 16 bytes".to_owned(), "make one with `openssl rand -hex 32`");
+            self.problem(
+                pointer,
+                "the secret is shorter than 16 bytes".to_owned(),
+                "make one with `openssl rand -hex 32`",
+            );
             return None;
         }
         Some(value)
@@ -227,12 +231,15 @@ impl Meaning<'_> {
 
     fn listener_tls(&mut self, pointer: &str, tls: &written::ListenerTls) -> to::TlsListener {
         if tls.certificates.is_empty() {
-            self.problem(&format!("{pointer}/certificates"), "there is no certificate".to_owned(), "write at least one");
+            self.problem(
+                &format!("{pointer}/certificates"),
+                "there is no certificate".to_owned(),
+                "write at least one",
+            );
         }
         let each = tls.certificates.iter().enumerate();
-        let certificates = each
-            .map(|(at, files)| self.certificate(&format!("{pointer}/certificates/{at}"), files))
-            .collect();
+        let certificates =
+            each.map(|(at, files)| self.certificate(&format!("{pointer}/certificates/{at}"), files)).collect();
         let client_certificates = match &tls.client_certificates {
             None => to::ClientCertificates::Off,
             Some(wanted) => {
@@ -321,7 +328,11 @@ impl Meaning<'_> {
         let by = written.hash_by.as_deref();
         if by.is_some() && written.balance != written::Balance::Hash {
             let help = "write `balance: hash`, or leave `hash_by` out";
-            self.problem(&format!("{pointer}/hash_by"), "`hash_by` without `balance: hash` has no effect".to_owned(), help);
+            self.problem(
+                &format!("{pointer}/hash_by"),
+                "`hash_by` without `balance: hash` has no effect".to_owned(),
+                help,
+            );
         }
         match written.balance {
             written::Balance::RoundRobin => to::Balance::RoundRobin,
@@ -555,9 +566,17 @@ impl Meaning<'_> {
             head_bytes_max: self.bytes32(&at("head_bytes_max"), head_bytes_max.as_ref(), own.head_bytes_max),
             target_bytes_max: self.bytes32(&at("target_bytes_max"), target_bytes_max.as_ref(), own.target_bytes_max),
             fields_max: fields_max.unwrap_or(own.fields_max),
-            trailer_bytes_max: self.bytes32(&at("trailer_bytes_max"), trailer_bytes_max.as_ref(), own.trailer_bytes_max),
+            trailer_bytes_max: self.bytes32(
+                &at("trailer_bytes_max"),
+                trailer_bytes_max.as_ref(),
+                own.trailer_bytes_max,
+            ),
             body_bytes_max: self.bytes(&at("body_bytes_max"), body_bytes_max.as_ref(), own.body_bytes_max),
-            inspect_bytes_max: self.bytes32(&at("inspect_bytes_max"), inspect_bytes_max.as_ref(), own.inspect_bytes_max),
+            inspect_bytes_max: self.bytes32(
+                &at("inspect_bytes_max"),
+                inspect_bytes_max.as_ref(),
+                own.inspect_bytes_max,
+            ),
             head_timeout_ms: self.millis(&at("head_timeout"), head_timeout.as_ref(), own.head_timeout_ms),
             idle_timeout_ms: self.millis(&at("idle_timeout"), idle_timeout.as_ref(), own.idle_timeout_ms),
             handshake_timeout_ms: self.millis(
@@ -618,9 +637,9 @@ impl Meaning<'_> {
                 self.problem("/server_timing", "`on_request` needs a token".to_owned(), help);
                 to::ServerTiming::Off
             }
-            (written::ServerTiming::OnRequest, Some(token)) => self
-                .secret("/server_timing_token", token)
-                .map_or(to::ServerTiming::Off, to::ServerTiming::OnRequest),
+            (written::ServerTiming::OnRequest, Some(token)) => {
+                self.secret("/server_timing_token", token).map_or(to::ServerTiming::Off, to::ServerTiming::OnRequest)
+            }
         }
     }
 

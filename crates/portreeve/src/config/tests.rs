@@ -68,7 +68,8 @@ fn the_configuration_of_the_readme_is_right() {
         std::fs::write(path, "").unwrap();
     }
     let environment = |name: &str| (name == "ADMIN_TOKEN").then(|| "0123456789abcdef0123456789abcdef".to_owned());
-    let settings = parse(Path::new("portreeve.yaml"), folder.path(), text, &environment).unwrap_or_else(|e| panic!("{e}"));
+    let settings =
+        parse(Path::new("portreeve.yaml"), folder.path(), text, &environment).unwrap_or_else(|e| panic!("{e}"));
     assert!(settings.gateway.routes.iter().all(|route| !route.targets.is_empty()));
 }
 

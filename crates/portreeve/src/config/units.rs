@@ -29,7 +29,10 @@ pub fn size_bytes(text: &str) -> Parsed<u64> {
         ("TB", 1_000_000_000_000),
     ];
     with_unit(text, &factors).ok_or_else(|| {
-        (format!("`{text}` is no size"), "write a whole number with its unit: `512B`, `64KiB`, `10MiB`, `2GB`".to_owned())
+        (
+            format!("`{text}` is no size"),
+            "write a whole number with its unit: `512B`, `64KiB`, `10MiB`, `2GB`".to_owned(),
+        )
     })
 }
 

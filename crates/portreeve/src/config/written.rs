@@ -102,7 +102,6 @@ pub struct Configuration {
 /// The field in which trusted proxies name the client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum ForwardingField {
     #[default]
     XForwardedFor,
@@ -112,7 +111,6 @@ pub enum ForwardingField {
 /// How much our own answers say about why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum AnswerDetail {
     Minimal,
     #[default]
@@ -122,7 +120,6 @@ pub enum AnswerDetail {
 /// When answers carry a `Server-Timing` field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum ServerTiming {
     #[default]
     Off,
@@ -146,7 +143,6 @@ pub struct Listener {
 /// Whether connections begin with a PROXY header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum ProxyProtocol {
     #[default]
     Off,
@@ -187,7 +183,6 @@ pub struct ClientCertificates {
 /// Whether something must be there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Presence {
     #[default]
     Required,
@@ -256,7 +251,6 @@ pub struct WeightedServer {
 /// The protocol spoken to an upstream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum UpstreamProtocol {
     #[default]
     H1,
@@ -266,7 +260,6 @@ pub enum UpstreamProtocol {
 /// How a server is chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Balance {
     #[default]
     RoundRobin,
@@ -292,7 +285,6 @@ pub struct UpstreamTls {
 /// Whether a server's certificate is verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Verify {
     #[default]
     Full,
@@ -420,7 +412,6 @@ pub struct Rewrite {
 /// How far a stage may go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Mode {
     Off,
     #[default]
@@ -431,7 +422,6 @@ pub enum Mode {
 /// What happens when our own code fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum OnFailure {
     #[default]
     Open,
@@ -592,7 +582,6 @@ pub struct Log {
 /// Least severe message shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Level {
     Error,
     Warn,

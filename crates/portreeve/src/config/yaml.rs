@@ -20,7 +20,6 @@ pub struct Node {
 
 /// A YAML value.
 #[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "each variant is the kind of value it names")]
 pub enum Value {
     /// Refers to a variable that is not set: already reported.
     Unset,

@@ -1,0 +1,189 @@
+//! `portreeve run`: everything started, wired and stopped.
+//!
+//! All wiring stands in [`Portreeve::start`]. Threads and who talks to whom:
+//!
+//! ```text
+//! workers (gateway) --events, bounded--> recorder --observations, bounded--> learner --endpoints--> inventory
+//!                                        recorder --> store, metrics, access log
+//! admin (metrics, health)   signals and file changes --> reload, drain, upgrade
+//! ```
+
+pub mod access_log;
+pub mod admin;
+pub mod handover;
+pub mod learner;
+pub mod metrics;
+pub mod recorder;
+pub mod signals;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::JoinHandle;
+
+use gateway::Gateway;
+use gateway::listen::Sockets;
+
+use crate::config::Settings;
+use access_log::AccessLog;
+use metrics::Metrics;
+
+/// Batches of events that may wait for the recorder; each holds what a worker made in a few milliseconds.
+const EVENT_BATCHES_MAX: usize = 1_024;
+/// Observations that may wait for the learner.
+const OBSERVATIONS_MAX: usize = 16_384;
+
+/// What can go wrong at the start; each is one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The gateway does not start.
+    #[error(transparent)]
+    Gateway(#[from] gateway::Error),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+    /// The admin port cannot be had.
+    #[error("cannot listen on `{addr}` for metrics and administration: {error}; choose another with `--admin`")]
+    Admin {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        error: String,
+    },
+    /// A file that is needed cannot be read or written.
+    #[error("`{path}` cannot be {action}: {error}")]
+    File {
+        /// The file.
+        path: String,
+        /// `read`, `written`, `made`.
+        action: &'static str,
+        /// What the system said.
+        error: String,
+    },
+    /// The models that ship with the program are damaged.
+    #[error("the learner's models cannot be read: {0}")]
+    Models(String),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+    /// The process that hands over went away.
+    #[error("the running process did not hand over its sockets: {0}")]
+    Handover(String),
+}
+
+/// Everything at work.
+pub struct Portreeve {
+    /// Carries the traffic.
+    pub gateway: Arc<Gateway>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    admin: admin::Admin,
+    recorder: JoinHandle<store::Health>,
+    learner: JoinHandle<()>,
+}
+
+/// Where the listening sockets and the store come from.
+pub enum From {
+    /// Nobody ran before.
+    Nothing,
+    /// A predecessor that gives up its store only after its last exchange.
+    Predecessor(handover::Inherited),
+}
+
+impl Portreeve {
+    /// Starts every part and connects them.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing keeps running then.
+    pub fn start(mut settings: Settings, from: From) -> Result<Self, Error> {
+        std::fs::create_dir_all(&settings.data).map_err(|error| file_error(&settings.data, "made", &error))?;
+        if !settings.session_key_configured {
+            settings.gateway.session_key = session_key(&settings.data)?;
+        }
+        let access_log = settings.access_log.as_ref().map(AccessLog::open).transpose()?;
+        let models = learn::Models::shipped().map_err(|error| Error::Models(error.to_string()))?;
+        let metrics = Arc::new(Metrics::default());
+        let (sockets, store) = match from {
+            From::Nothing => {
+                let store = store::Writer::open(&settings.data, settings.store.clone())?;
+                (Sockets::open(&settings.gateway)?, recorder::Store::Open(Box::new(store)))
+            }
+            From::Predecessor(inherited) => {
+                let sockets = Sockets::adopt(&settings.gateway, inherited.sockets)?;
+                (sockets, recorder::Store::Waiting(settings.data.clone(), Box::new(settings.store.clone())))
+            }
+        };
+        let admin_listener = admin::bind(settings.admin)?;
+        let (events, events_out) = sync_channel(EVENT_BATCHES_MAX);
+        let (observations, observations_out) = sync_channel(OBSERVATIONS_MAX);
+
+        let gateway = Arc::new(Gateway::start(settings.gateway.clone(), sockets, &events)?);
+        // The workers hold the only senders: when the last one ends, the recorder ends, and then the learner.
+        drop(events);
+        let recorder = recorder::start(events_out, observations, store, access_log, Arc::clone(&metrics))?;
+        let learner = learner::start(observations_out, models, settings.data.clone(), Arc::clone(&metrics))?;
+        let admin =
+            admin::start(admin_listener, settings.admin_token.clone(), Arc::clone(&gateway), Arc::clone(&metrics))?;
+        Ok(Self { gateway, metrics, admin, recorder, learner })
+    }
+
+    /// Where clients connect.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        self.gateway.addresses()
+    }
+
+    /// Where metrics and administration are.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
+    /// Stops accepting, lets exchanges finish, writes everything down. Answers how the store ended.
+    pub fn stop(self) -> store::Health {
+        self.admin.stop();
+        match Arc::try_unwrap(self.gateway) {
+            Ok(gateway) => gateway.drain(),
+            // Somebody still looks at the counters; the workers end with the process.
+            Err(_) => tracing::warn!("the gateway is still in use; its connections are cut"),
+        }
+        let health = self.recorder.join().unwrap_or_default();
+        let _ = self.learner.join();
+        health
+    }
+}
+
+fn file_error(path: &Path, action: &'static str, error: &std::io::Error) -> Error {
+    Error::File { path: path.display().to_string(), action, error: crate::config::meant::plain(error) }
+}
+
+/// The key of session hashes, made at the first start and kept: sessions stay the same over restarts, and nobody who
+/// reads the store can test values against it without this file.
+fn session_key(data: &Path) -> Result<[u8; 32], Error> {
+    let path = data.join("session.key");
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            return bytes.as_slice().try_into().map_err(|_| Error::File {
+                path: path.display().to_string(),
+                action: "read",
+                error: "it has not 32 bytes".to_owned(),
+            });
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(file_error(&path, "read", &error)),
+    }
+    let mut key = [0u8; 32];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| Error::File {
+        path: path.display().to_string(),
+        action: "written",
+        error: "the system has no random numbers".to_owned(),
+    })?;
+    let write = || -> std::io::Result<()> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        file.write_all(&key)?;
+        file.sync_all()
+    };
+    write().map_err(|error| file_error(&path, "written", &error))?;
+    Ok(key)
+}
