@@ -7,12 +7,13 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder, StringDictionaryBuilder,
+    ArrayRef, BooleanBuilder, Float32Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
     TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::error::StoreError;
+use crate::interner::TextColumn;
 use crate::row::Row;
 
 /// The version of the columns, in the name and in the metadata of every segment.
@@ -90,7 +91,6 @@ pub fn query_schema() -> SchemaRef {
     QUERY_SCHEMA.clone()
 }
 
-type Texts = StringDictionaryBuilder<Int32Type>;
 type List = ListBuilder<StringBuilder>;
 
 /// Rows collected into columns.
@@ -98,7 +98,7 @@ pub struct Columns {
     at: TimestampMicrosecondBuilder,
     id: UInt64Builder,
     endpoint: UInt64Builder,
-    texts: [Texts; TEXT_COLUMNS.len()],
+    texts: [TextColumn; TEXT_COLUMNS.len()],
     lists: [List; LIST_COLUMNS.len()],
     status: UInt16Builder,
     request_bytes: Int64Builder,
@@ -149,7 +149,7 @@ impl Default for Columns {
             at: TimestampMicrosecondBuilder::new().with_timezone(UTC),
             id: UInt64Builder::new(),
             endpoint: UInt64Builder::new(),
-            texts: std::array::from_fn(|_| Texts::new()),
+            texts: std::array::from_fn(|_| TextColumn::default()),
             lists: std::array::from_fn(|_| List::new(StringBuilder::new()).with_field(element.clone())),
             status: UInt16Builder::new(),
             request_bytes: Int64Builder::new(),
@@ -191,7 +191,7 @@ impl Columns {
     pub fn push(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
         let mut api = 0;
         for (index, (builder, text)) in self.texts.iter_mut().zip(row.texts()).enumerate() {
-            let key = builder.append(text)?;
+            let key = builder.push(text)?;
             if index == 0 {
                 api = key;
             }
@@ -242,7 +242,9 @@ impl Columns {
     pub fn finish(&mut self) -> Result<Batch, StoreError> {
         let mut columns: Vec<ArrayRef> =
             vec![Arc::new(self.at.finish()), Arc::new(self.id.finish()), Arc::new(self.endpoint.finish())];
-        columns.extend(self.texts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
+        for builder in &mut self.texts {
+            columns.push(builder.finish()?);
+        }
         columns.extend(self.lists.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
         columns.push(Arc::new(self.status.finish()));
         columns.push(Arc::new(self.request_bytes.finish()));

@@ -19,6 +19,8 @@ use crate::varint::Input;
 /// The first bytes of every frame; the digit is the format's version.
 pub const FRAME_MAGIC: u32 = u32::from_le_bytes(*b"PEJ1");
 const HEADER_BYTES: usize = 16;
+/// The journal lives for seconds: speed counts.
+const ZSTD_LEVEL: i32 = -3;
 /// Payload after which a frame is sealed.
 const FRAME_SEAL_BYTES: usize = 512 * 1024;
 /// Largest payload a reader accepts: a sealed frame and one row of the greatest size.
@@ -51,7 +53,7 @@ impl Journal {
     /// # Errors
     /// When zstd cannot be set up.
     pub fn new(path: PathBuf, sequence: u64, good_bytes: u64) -> Result<Self, StoreError> {
-        let mut compressor = Compressor::new(1).map_err(io_error("compress for", &path))?;
+        let mut compressor = Compressor::new(ZSTD_LEVEL).map_err(io_error("compress for", &path))?;
         compressor.include_checksum(true).map_err(io_error("compress for", &path))?;
         Ok(Self {
             path,

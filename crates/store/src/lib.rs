@@ -68,6 +68,7 @@ mod database;
 mod disk;
 pub mod error;
 pub mod health;
+mod interner;
 pub mod inventory;
 pub mod journal;
 pub mod json;

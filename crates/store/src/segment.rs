@@ -15,7 +15,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::schema::types::ColumnPath;
 
-use crate::columns::{Batch, EVENTS_FORMAT, LIST_COLUMNS};
+use crate::columns::{Batch, EVENTS_FORMAT};
 use crate::disk::Disk;
 use crate::error::{StoreError, io_error};
 use crate::layout::{Layout, SegmentFile};
@@ -70,7 +70,8 @@ fn properties() -> Result<WriterProperties, StoreError> {
         .set_max_row_group_row_count(Some(usize::MAX))
         .set_data_page_row_count_limit(PAGE_ROWS_MAX)
         .set_write_batch_size(PAGE_ROWS_MAX)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
+        // Smallest and greatest values of the other columns cost more to find than they ever save.
+        .set_statistics_enabled(EnabledStatistics::None)
         .set_statistics_truncate_length(Some(32));
     // Sorted and slowly rising numbers: differences are small.
     for name in ["at", "id"] {
@@ -86,10 +87,6 @@ fn properties() -> Result<WriterProperties, StoreError> {
     }
     for name in ["at", "endpoint", "status", "api"] {
         builder = builder.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::Page);
-    }
-    for name in LIST_COLUMNS {
-        let path = ColumnPath::new(vec![name.to_owned(), "list".to_owned(), "element".to_owned()]);
-        builder = builder.set_column_statistics_enabled(path, EnabledStatistics::None);
     }
     Ok(builder.build())
 }

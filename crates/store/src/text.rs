@@ -38,8 +38,10 @@ fn plain(byte: u8) -> bool {
 /// `bytes` as text of at most `bytes_max` bytes plus an ellipsis where it was cut. Control characters and invalid UTF-8 become
 /// percent escapes, so that stored text can neither break a terminal nor a reader.
 pub fn clean(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
+    // Without a way out in the middle, the compiler looks at many bytes at once.
+    let all_plain = |bytes: &[u8]| bytes.iter().fold(true, |all, &byte| all & plain(byte));
     if bytes.len() <= bytes_max
-        && bytes.iter().all(|&byte| plain(byte))
+        && all_plain(bytes)
         && let Ok(text) = std::str::from_utf8(bytes)
     {
         return Cow::Borrowed(text);
@@ -84,7 +86,7 @@ fn is_bidi_control(character: char) -> bool {
 /// Like [`clean`], in ASCII lower case.
 pub fn clean_lower(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
     let text = clean(bytes, bytes_max);
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) { Cow::Owned(text.to_ascii_lowercase()) } else { text }
+    if text.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase()) { Cow::Owned(text.to_ascii_lowercase()) } else { text }
 }
 
 /// The media type of a content type, lower case, without parameters: they vary without saying much, and a multipart
