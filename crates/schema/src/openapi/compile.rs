@@ -74,7 +74,7 @@ fn version(rules: &mut RuleCompiler, root: Place) -> Option<(Version, String)> {
         // YAML reads an unquoted `2.0` as a number.
         value.as_str().or_else(|| value.as_number().map(|number| number.text())).map(str::to_owned)
     };
-    let found = match (text("openapi"), text("swagger")) {
+    match (text("openapi"), text("swagger")) {
         (Some(text), _) if text.starts_with("3.0") => Some((Version::V30, text)),
         (Some(text), _) if text.starts_with("3.1") => Some((Version::V31, text)),
         (Some(text), _) if text.starts_with("3.") => {
@@ -100,8 +100,7 @@ fn version(rules: &mut RuleCompiler, root: Place) -> Option<(Version, String)> {
             rules.report(Level::Error, "not-openapi", root, "the document has neither `openapi` nor `swagger`");
             None
         }
-    };
-    found
+    }
 }
 
 impl Compiler {

@@ -268,6 +268,11 @@ impl Contract {
         self.operations.get(id.0 as usize)
     }
 
+    /// The compiled schemas.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
     /// `x-portreeve-*` of the document, as JSON text.
     pub fn extensions(&self) -> &[(Box<str>, Box<str>)] {
         &self.extensions

@@ -18,6 +18,7 @@ mod parameter;
 mod path;
 mod violation;
 
+pub(crate) use contract::BodyRules;
 pub use contract::{
     Contract, ContractInfo, HostCheck, Location, Match, Operation, OperationId, Parameter, ProvenType, SecurityNeed,
     StatusKey,

@@ -413,7 +413,7 @@ fn what_is_broken_is_named_with_its_place() {
         named(
             "openapi: 3.0.0\npaths:\n  /a:\n    get:\n      responses: {}\n      requestBody:\n        content: {application/json: {schema: {$ref: 'http://evil.example/x'}}}\n"
         ),
-        "7:45 unresolved-reference"
+        "7:46 unresolved-reference"
     );
 }
 

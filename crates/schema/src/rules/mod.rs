@@ -9,7 +9,7 @@ pub mod compile;
 mod evaluated;
 mod library;
 mod metaschema;
-mod node;
+pub(crate) mod node;
 pub(crate) mod uri;
 
 pub use check::{CheckOptions, Checked, Closest, Failure, Undeclared};
