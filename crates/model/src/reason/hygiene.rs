@@ -65,6 +65,7 @@ reasons! {
         ExpectUnknown = "expect-unknown", Low, "RFC 9110 section 10.1.1", "the expectation is not `100-continue`";
         PrefaceUnexpected = "preface-unexpected", Medium, "RFC 9113 section 3.4", "an HTTP/2 preface where HTTP/1 is spoken";
         NotHttp = "not-http", Medium, "RFC 9112 section 2", "the bytes are not HTTP";
+        HeadTruncated = "head-truncated", Low, "RFC 9112 section 8", "the connection ended in the middle of a head";
         HeadTimeout = "head-timeout", Medium, "RFC 9110 section 15.5.9", "the head did not arrive in time";
         BodyTooSlow = "body-too-slow", Medium, "RFC 9110 section 15.5.9", "the body arrives slower than the limit";
         BodyTooLarge = "body-too-large", Medium, "RFC 9110 section 15.5.14", "the body is larger than the limit";
