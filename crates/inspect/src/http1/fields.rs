@@ -78,7 +78,7 @@ pub fn field_lines(
 /// What one look over all lines tells of their bytes.
 #[derive(Clone, Copy, PartialEq)]
 enum Survey {
-    /// Visible ASCII, spaces, tabs, and line ends: no value needs a look of its own.
+    /// Visible ASCII, spaces, tabs, and whole line ends: no value needs a look of its own.
     Plain,
     Look,
 }
@@ -88,6 +88,10 @@ fn survey(lines: &[u8]) -> Survey {
     let mut odd = false;
     for &byte in lines {
         odd |= (byte < 0x20) & (byte != b'\t') & (byte != b'\r') & (byte != b'\n') | (byte >= 0x7f);
+    }
+    // The last line end is judged by whoever splits the lines.
+    for (&byte, &next) in lines.iter().zip(lines.get(1..).unwrap_or_default()) {
+        odd |= (byte == b'\r') & (next != b'\n');
     }
     if odd { Survey::Look } else { Survey::Plain }
 }
@@ -99,7 +103,7 @@ fn field_line(
     values: Survey,
     notes: &mut SmallVec<[Noted; 2]>,
 ) -> Result<FieldSpan, Noted> {
-    let colon = text.iter().position(|&byte| !is_token_byte(byte)).unwrap_or(text.len());
+    let colon = token_length(text);
     if colon == 0 || text.get(colon) != Some(&b':') {
         return Err(Noted::new(malformed_name(text, first), at));
     }
@@ -110,12 +114,21 @@ fn field_line(
     }
     if values == Survey::Look {
         check_value(value, at + colon + 1, notes)?;
-    } else if let Some(offset) = memchr::memchr(b'\r', value) {
-        return Err(Noted::new(Anomaly::LineBareCr, at + colon + 1 + offset));
     }
     let value_start = at + colon + 1 + leading_space(value);
     let value_end = at + colon + 1 + value.len() - trailing_space(value);
     Ok(FieldSpan { name: Span::new(at, at + colon), value: Span::new(value_start, value_end.max(value_start)), known })
+}
+
+/// The length of the token at the front.
+#[inline(never)]
+fn token_length(text: &[u8]) -> usize {
+    for (at, &byte) in text.iter().enumerate() {
+        if !is_token_byte(byte) {
+            return at;
+        }
+    }
+    text.len()
 }
 
 /// What is wrong with a line whose front is no name and colon.

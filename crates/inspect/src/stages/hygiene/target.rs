@@ -10,12 +10,10 @@ use crate::view::RequestView;
 /// Judges path and query as they came; the canonical form is what is matched and forwarded.
 pub(super) fn judge(policy: &HygienePolicy, request: &RequestView<'_>, out: &mut Findings) {
     let (path, query) = (request.head.path(), request.head.query());
-    let (mut special, mut before, mut empty) = (false, 0u8, false);
-    for &byte in path {
-        special |= matches!(byte, b'%' | b'\\' | b';') | (byte >= 0x80);
-        empty |= (byte == b'/') & (before == b'/');
-        before = byte;
-    }
+    let is_special = |byte: u8| (byte == b'%') | (byte == b'\\') | (byte == b';') | (byte >= 0x80);
+    let special = path.iter().fold(false, |special, &byte| special | is_special(byte));
+    let behind = path.get(1..).unwrap_or_default();
+    let empty = path.iter().zip(behind).fold(false, |empty, (&byte, &next)| empty | ((byte == b'/') & (next == b'/')));
     if empty {
         out.push(hint(Anomaly::TargetEmptySegment, Place::Path, &excerpt(path)));
     }
@@ -167,9 +165,10 @@ fn judge_method_parameter(policy: &HygienePolicy, method: &[u8], query: &[u8], o
     if policy.method_override == Answer::Accept {
         return;
     }
-    for pair in query.split(|&byte| byte == b'&') {
-        if let Some(value) = pair.strip_prefix(b"_method=") {
-            let asked = decoded(value);
+    for at in memchr::memchr_iter(b'_', query) {
+        let begins = at == 0 || query.get(at - 1) == Some(&b'&');
+        if let Some(value) = query.get(at..).and_then(|rest| rest.strip_prefix(b"_method=")).filter(|_| begins) {
+            let asked = decoded(value.split(|&byte| byte == b'&').next().unwrap_or_default());
             judge_override(policy, method, &asked, Place::Query("_method".into()), out);
             return;
         }
