@@ -1,4 +1,5 @@
-//! What recording costs. `cargo bench -p store --bench write`; `-- record` for the summary alone.
+//! What recording and asking cost. `cargo bench -p store`; `STORE_BENCH_EXCHANGES` for more than a million.
+#![expect(clippy::print_stdout, reason = "a benchmark speaks on its standard output")]
 
 use model::Event;
 use store::rollup::Counts;
@@ -6,12 +7,25 @@ use store::row::Row;
 use store::testing::{Traffic, measure};
 
 fn main() {
-    match tempfile::tempdir().map(|directory| measure::record(directory.path(), 1_000_000)) {
-        Ok(Ok(recorded)) => println!("{recorded:#?}"),
-        Ok(Err(error)) => eprintln!("{error}"),
-        Err(error) => eprintln!("{error}"),
+    let exchanges = std::env::var("STORE_BENCH_EXCHANGES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    if let Err(error) = measured(exchanges) {
+        eprintln!("{error}");
     }
     divan::main();
+}
+
+/// Recording, asking, and the overview, each once.
+fn measured(exchanges: usize) -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    println!("{:#?}", measure::record(directory.path(), exchanges)?);
+    for (name, took, rows) in measure::ask(directory.path())? {
+        println!("{:9.1} ms  {name} ({rows} rows)", took.as_secs_f64() * 1e3);
+    }
+    let directory = tempfile::tempdir()?;
+    for (name, took, rows) in measure::overview(directory.path())? {
+        println!("{:9.1} ms  {name} ({rows} rows)", took.as_secs_f64() * 1e3);
+    }
+    Ok(())
 }
 
 fn events() -> Vec<Event> {

@@ -68,8 +68,8 @@ fn of_media_type(media: &str) -> Option<TrafficClass> {
         ("text", "xml" | "json" | "event-stream" | "x-json") => TrafficClass::Api,
         (
             "application",
-            "json" | "xml" | "x-ndjson" | "ndjson" | "jsonl" | "graphql" | "msgpack" | "x-msgpack" | "cbor" | "protobuf"
-            | "x-protobuf" | "x-thrift" | "json-seq" | "jose" | "x-json",
+            "json" | "xml" | "x-ndjson" | "ndjson" | "jsonl" | "graphql" | "msgpack" | "x-msgpack" | "cbor"
+            | "protobuf" | "x-protobuf" | "x-thrift" | "json-seq" | "jose" | "x-json",
         ) => TrafficClass::Api,
         (_, subtype) if subtype.starts_with("grpc") || subtype.ends_with("+json") || subtype.ends_with("+xml") => {
             TrafficClass::Api

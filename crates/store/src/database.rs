@@ -79,7 +79,9 @@ mod tests {
         connection.execute("INSERT INTO a (x, y) VALUES (1, 2)", []).expect("both columns");
         drop(open_writing(&path, &steps).expect("again"));
         let error = open_writing(&path, steps.get(..1).expect("one")).expect_err("a newer file");
-        assert!(error.to_string().ends_with("has format 2 and this program knows formats up to 1; use a newer portreeve"));
+        assert!(
+            error.to_string().ends_with("has format 2 and this program knows formats up to 1; use a newer portreeve")
+        );
         assert!(open_reading(&path, 1).is_err());
         assert!(open_reading(&path, 2).expect("readable").is_some());
     }

@@ -61,7 +61,8 @@ impl TextColumn {
         let key = match by_text.find(hash, |&key| text_at(offsets, bytes, key) == text.as_bytes()) {
             Some(&key) => key,
             None => {
-                let end = i32::try_from(bytes.len() + text.len()).map_err(|_| ArrowError::DictionaryKeyOverflowError)?;
+                let end =
+                    i32::try_from(bytes.len() + text.len()).map_err(|_| ArrowError::DictionaryKeyOverflowError)?;
                 let key = i32::try_from(offsets.len() - 1).map_err(|_| ArrowError::DictionaryKeyOverflowError)?;
                 bytes.extend_from_slice(text.as_bytes());
                 offsets.push(end);

@@ -43,7 +43,10 @@ pub struct Journal {
 
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("path", &self.path).field("good_bytes", &self.good_bytes).finish_non_exhaustive()
+        f.debug_struct("Journal")
+            .field("path", &self.path)
+            .field("good_bytes", &self.good_bytes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn an_exchange_as_json() {
         let mut traffic = Traffic::new(50);
-        let event = std::iter::repeat_with(|| traffic.event()).find(|event| !event.findings.is_empty()).expect("an attack");
+        let event =
+            std::iter::repeat_with(|| traffic.event()).find(|event| !event.findings.is_empty()).expect("an attack");
         expect![[r#"
             {
               "accept": "application/vnd.shop.v1+json, application/json;q=0.9",

@@ -144,9 +144,10 @@ impl Layout {
         }
         files.segments.sort_unstable();
         files.journals.sort_unstable();
-        let (replaced, journals) = std::mem::take(&mut files.journals).into_iter().partition(|journal: &JournalFile| {
-            files.segments.binary_search_by_key(&journal.sequence, |segment| segment.sequence).is_ok()
-        });
+        let (replaced, journals) =
+            std::mem::take(&mut files.journals).into_iter().partition(|journal: &JournalFile| {
+                files.segments.binary_search_by_key(&journal.sequence, |segment| segment.sequence).is_ok()
+            });
         files.replaced = replaced;
         files.journals = journals;
         Ok(files)

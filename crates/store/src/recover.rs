@@ -31,12 +31,7 @@ pub struct Recovered {
 /// When another process has it, or the file cannot be made.
 pub fn take_lock(layout: &Layout) -> Result<File, StoreError> {
     let path = layout.lock();
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(io_error("open", &path))?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(io_error("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked(layout.root().to_owned())),

@@ -162,10 +162,8 @@ fn ranked(parts: impl Iterator<Item = (String, u64, String)>) -> Vec<Ranked> {
         entry.0 += count;
     }
     let whole = sums.values().map(|(count, _)| count).sum();
-    let mut lines: Vec<Ranked> = sums
-        .into_iter()
-        .map(|(name, (part, filter))| Ranked { name, share: Share { part, whole, filter } })
-        .collect();
+    let mut lines: Vec<Ranked> =
+        sums.into_iter().map(|(name, (part, filter))| Ranked { name, share: Share { part, whole, filter } }).collect();
     lines.sort_by_key(|line| std::cmp::Reverse(line.share.part));
     lines
 }
@@ -277,9 +275,10 @@ mod tests {
         assert_eq!(report.previous.requests, 0);
 
         let api = |event: &&model::Event| crate::class::TrafficClass::of(event) == crate::class::TrafficClass::Api;
-        let errors = events.iter().filter(api).filter(|event| {
-            event.status >= 400 && event.status_source == StatusSource::Upstream
-        });
+        let errors = events
+            .iter()
+            .filter(api)
+            .filter(|event| event.status >= 400 && event.status_source == StatusSource::Upstream);
         let limited = errors.clone().filter(|event| event.status == 429).count() as u64;
         let line = report.upstream_errors.iter().find(|line| line.name == "429").expect("429");
         assert_eq!((line.share.part, line.share.whole), (limited, errors.count() as u64));
@@ -287,10 +286,13 @@ mod tests {
         assert_eq!(report.mitigations.len(), 1);
         assert_eq!(report.mitigations[0].name, "attacks");
         assert!(report.threats.iter().any(|line| line.name == "schema-violation"));
-        let by_label = events.iter().filter_map(|event| event.endpoint).filter(|id| [100, 101, 102, 114].contains(&id.0));
+        let by_label =
+            events.iter().filter_map(|event| event.endpoint).filter(|id| [100, 101, 102, 114].contains(&id.0));
         assert_eq!(report.by_label[0].share.part, by_label.count() as u64);
         assert!(report.by_api.iter().any(|line| line.name == ApiName::from("shop").to_string()));
-        for line in report.upstream_errors.iter().chain(&report.mitigations).chain(&report.threats).chain(&report.by_api) {
+        for line in
+            report.upstream_errors.iter().chain(&report.mitigations).chain(&report.threats).chain(&report.by_api)
+        {
             crate::query::Filter::parse(&line.share.filter).expect("a filter that reads");
         }
     }

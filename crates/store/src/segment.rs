@@ -95,12 +95,8 @@ fn properties() -> Result<WriterProperties, StoreError> {
 fn sorted(batch: &Batch) -> Result<RecordBatch, StoreError> {
     let ranks = api_ranks(&batch.rows);
     let rank = |key: i32| usize::try_from(key).ok().and_then(|key| ranks.get(key)).copied().unwrap_or(u32::MAX);
-    let mut order: Vec<(u32, u64, i64, u32)> = batch
-        .keys
-        .iter()
-        .zip(0u32..)
-        .map(|(key, index)| (rank(key.api), key.endpoint, key.at, index))
-        .collect();
+    let mut order: Vec<(u32, u64, i64, u32)> =
+        batch.keys.iter().zip(0u32..).map(|(key, index)| (rank(key.api), key.endpoint, key.at, index)).collect();
     order.sort_unstable();
     let indices: UInt32Array = order.into_iter().map(|(_, _, _, index)| index).collect();
     Ok(take_record_batch(&batch.rows, &indices)?)
@@ -205,7 +201,7 @@ mod tests {
         let segment = write_segment(&Disk::unsynced(), &layout, 7, &batch(3_000)).expect("a segment");
         assert_eq!(check_segment(&segment.path).expect("a whole file"), 3_000);
         let listed = layout.list().expect("a list");
-        assert_eq!(listed.segments, [segment.clone()]);
+        assert_eq!(listed.segments, std::slice::from_ref(&segment));
         let file = File::open(&segment.path).expect("the file");
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).expect("a reader");
         let mut keys = Vec::new();

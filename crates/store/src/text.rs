@@ -86,7 +86,11 @@ fn is_bidi_control(character: char) -> bool {
 /// Like [`clean`], in ASCII lower case.
 pub fn clean_lower(bytes: &[u8], bytes_max: usize) -> Cow<'_, str> {
     let text = clean(bytes, bytes_max);
-    if text.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase()) { Cow::Owned(text.to_ascii_lowercase()) } else { text }
+    if text.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase()) {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        text
+    }
 }
 
 /// The media type of a content type, lower case, without parameters: they vary without saying much, and a multipart

@@ -3,6 +3,7 @@
 //! `tests/golden/vN/data` was written by the first program of version N; `tests/golden/vN/expected.txt` is what it held. When a format
 //! gets a new version, run `STORE_GOLDEN_WRITE=N cargo test -p store --test golden` once and commit the new directory; the old ones
 //! stay and must still pass.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a panic in a test is the report")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,8 @@ fn write(directory: &Path) {
     let settings = Settings { segment_rows_max: 1_000, cut: Cut::Inline, ..Settings::default() };
     let mut writer = Writer::open(directory, settings).expect("a writer");
     let mut traffic = Traffic::new(77);
-    let mut events: Vec<_> = (0..200).map(|_| traffic.event()).filter(|event| event.id.0 % 4 == 0 || !event.findings.is_empty()).collect();
+    let mut events: Vec<_> =
+        (0..200).map(|_| traffic.event()).filter(|event| event.id.0 % 4 == 0 || !event.findings.is_empty()).collect();
     let tail = events.split_off(events.len() - 20);
     writer.write(&events);
     writer.cut();
@@ -91,7 +93,12 @@ fn read(directory: &Path) -> String {
     }
     let rollups = RollupReader::open(&reader.layout().rollups()).expect("readable").expect("rollups");
     let range = Range { since: START, until: Timestamp(START.0 + 86_400_000_000) };
-    for scope in [Scope::All, Scope::Api("shop".into()), Scope::Endpoint("shop".into(), EndpointId(100)), Scope::Unmatched("shop".into())] {
+    for scope in [
+        Scope::All,
+        Scope::Api("shop".into()),
+        Scope::Endpoint("shop".into(), EndpointId(100)),
+        Scope::Unmatched("shop".into()),
+    ] {
         let total = rollups.total(&scope, range).expect("a total").rows;
         lines.push(format!("{scope:?} {} sessions {total:?}", total.sessions.count()));
     }
@@ -129,7 +136,8 @@ fn every_version_is_read_and_gone_on_with() {
         fs::create_dir_all(&directory).expect("a directory");
         write(&directory.join("data"));
         fs::write(directory.join("expected.txt"), read(&directory.join("data"))).expect("written");
-        for name in ["lock", "inventory.sqlite-shm", "inventory.sqlite-wal", "rollups.sqlite-shm", "rollups.sqlite-wal"] {
+        for name in ["lock", "inventory.sqlite-shm", "inventory.sqlite-wal", "rollups.sqlite-shm", "rollups.sqlite-wal"]
+        {
             let _ = fs::remove_file(directory.join("data").join(name));
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! The writing process is this test's own program, started again with a directory in its environment. It says on its standard
 //! output how much it has flushed, so nothing here depends on time.
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a panic in a test is the report")]
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -21,8 +22,12 @@ const SEED: &str = "STORE_KILL_SEED";
 #[test]
 fn child() {
     let (Ok(directory), Ok(seed)) = (std::env::var(DIRECTORY), std::env::var(SEED)) else { return };
-    let settings =
-        Settings { segment_rows_max: 1_000, cut: Cut::Aside, events_age_s_max: u64::MAX / 2_000_000, ..Settings::default() };
+    let settings = Settings {
+        segment_rows_max: 1_000,
+        cut: Cut::Aside,
+        events_age_s_max: u64::MAX / 2_000_000,
+        ..Settings::default()
+    };
     let mut writer = Writer::open(Path::new(&directory), settings).expect("a writer");
     let mut traffic = Traffic::new(seed.parse().expect("a seed"));
     let mut out = std::io::stdout();

@@ -59,7 +59,9 @@ impl Inventory {
     /// When SQLite refuses.
     pub fn audit(&mut self, entry: &AuditEntry) -> Result<i64, StoreError> {
         self.connection
-            .prepare_cached("INSERT INTO audit (at, who, action, subject, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .prepare_cached(
+                "INSERT INTO audit (at, who, action, subject, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
             .execute(params![
                 entry.at.0,
                 entry.who,

@@ -4,7 +4,9 @@ use model::{Endpoint, EndpointId, EndpointState, Timestamp};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde_json::{Value, json};
 
-use super::{Change, Constraint, Inventory, StoredEndpoint, origins_from, origins_text, protocol_from, state_from, state_name};
+use super::{
+    Change, Constraint, Inventory, StoredEndpoint, origins_from, origins_text, protocol_from, state_from, state_name,
+};
 use crate::error::StoreError;
 
 const COLUMNS: &str = "id, api, host, method, template, operation, protocol, origins, state, confidence, labels, first_seen, \
@@ -42,9 +44,9 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEndpoint> {
         Ok(serde_json::from_str(row.get_ref(index)?.as_str().unwrap_or("null")).unwrap_or(Value::Null))
     };
     let text = |index: usize| row.get::<_, String>(index);
-    let labels = json(10)?.as_array().map(|labels| {
-        labels.iter().filter_map(|label| label.as_str().map(str::to_owned)).collect::<Vec<_>>()
-    });
+    let labels = json(10)?
+        .as_array()
+        .map(|labels| labels.iter().filter_map(|label| label.as_str().map(str::to_owned)).collect::<Vec<_>>());
     let endpoint = Endpoint {
         id: EndpointId(row.get::<_, i64>(0)?.cast_unsigned()),
         api: text(1)?,
@@ -151,7 +153,9 @@ struct NewChange<'a> {
 
 fn note(transaction: &Transaction<'_>, change: &NewChange<'_>) -> Result<(), StoreError> {
     transaction
-        .prepare_cached("INSERT INTO changes (at, who, endpoint, field, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+        .prepare_cached(
+            "INSERT INTO changes (at, who, endpoint, field, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
         .execute(params![
             change.at.0,
             change.who,
@@ -305,7 +309,10 @@ impl Inventory {
         (stored.removed_at, stored.replaced_by) = (None, None);
         write(&transaction, &stored)?;
         let after = json!(stored.name());
-        note(&transaction, &NewChange { at, who, endpoint: id, field: "restored", before: &Value::Null, after: &after })?;
+        note(
+            &transaction,
+            &NewChange { at, who, endpoint: id, field: "restored", before: &Value::Null, after: &after },
+        )?;
         transaction.commit()?;
         Ok(())
     }

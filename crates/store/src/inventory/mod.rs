@@ -134,7 +134,11 @@ impl StoredEndpoint {
     /// What it is called in queries and tables: `GET api.example.com/users/{id}`, with the operation where it has one.
     pub fn name(&self) -> String {
         let Endpoint { method, host, template, operation, .. } = &self.endpoint;
-        if operation.is_empty() { format!("{method} {host}{template}") } else { format!("{method} {host}{template} {operation}") }
+        if operation.is_empty() {
+            format!("{method} {host}{template}")
+        } else {
+            format!("{method} {host}{template} {operation}")
+        }
     }
 }
 

@@ -13,7 +13,8 @@ impl Inventory {
     /// When SQLite refuses, or the stored text is no JSON.
     pub fn setting(&self, key: &str) -> Result<Option<Value>, StoreError> {
         let sql = "SELECT value FROM settings WHERE key = ?1";
-        let text: Option<String> = self.connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()?;
+        let text: Option<String> =
+            self.connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()?;
         Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
     }
 

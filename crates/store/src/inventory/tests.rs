@@ -67,7 +67,9 @@ fn every_change_leaves_who_when_and_what() {
         .changes(None, 10)
         .expect("changes")
         .iter()
-        .map(|change| format!("{} {} {} {} -> {}", change.who, change.endpoint, change.field, change.before, change.after))
+        .map(|change| {
+            format!("{} {} {} {} -> {}", change.who, change.endpoint, change.field, change.before, change.after)
+        })
         .collect();
     assert_eq!(
         changes,

@@ -239,7 +239,9 @@ impl fmt::Display for Value {
             Self::Number(number) => write!(f, "{number}"),
             Self::Hash(number) => write!(f, "{number:016x}"),
             Self::Statuses(first, _) => write!(f, "{}xx", first / 100),
-            Self::Network(network) if network.prefix_len() == network.max_prefix_len() => write!(f, "{}", network.addr()),
+            Self::Network(network) if network.prefix_len() == network.max_prefix_len() => {
+                write!(f, "{}", network.addr())
+            }
             Self::Network(network) => write!(f, "{network}"),
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::Absent => f.write_str("none"),
@@ -341,7 +343,8 @@ impl<'a> Parser<'a> {
 
     fn comparison(&mut self) -> Result<Filter, FilterError> {
         let start = self.at;
-        let name_end = self.rest().find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(self.rest().len());
+        let name_end =
+            self.rest().find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(self.rest().len());
         let name = self.rest().get(..name_end).unwrap_or_default();
         if name.is_empty() {
             let message = if self.rest().is_empty() { "the filter ends too early" } else { "a field is missing" };
@@ -369,7 +372,12 @@ impl<'a> Parser<'a> {
                 return Ok(Filter::test(field, Operator::Is, Value::Flag(true)));
             }
             let help = format!("expected an operator, such as `{name}=..`");
-            return Err(self.error(self.at.min(self.text.len()), 1, format!("`{name}` is compared with nothing"), help));
+            return Err(self.error(
+                self.at.min(self.text.len()),
+                1,
+                format!("`{name}` is compared with nothing"),
+                help,
+            ));
         };
         self.skip_space();
         let value = self.value(field, operator)?;
@@ -460,7 +468,8 @@ impl<'a> Parser<'a> {
             let help = format!("write `{}{}..`, in quotes when it has spaces", field.name(), operator.text());
             return Err(self.error(start, 1, format!("`{}` is compared with nothing", field.name()), help));
         }
-        meaning(field, operator, &text, quoted).map_err(|(message, help)| self.error(start, length.max(1), message, help))
+        meaning(field, operator, &text, quoted)
+            .map_err(|(message, help)| self.error(start, length.max(1), message, help))
     }
 }
 
@@ -497,9 +506,9 @@ fn meaning(field: Field, operator: Operator, text: &str, quoted: bool) -> Result
         Kind::Hash => u64::from_str_radix(text, 16)
             .map(Value::Hash)
             .map_err(|_| (format!("`{text}` is no {name}"), "expected up to 16 hexadecimal digits".to_owned())),
-        Kind::Address => network(text)
-            .map(Value::Network)
-            .ok_or_else(|| (format!("`{text}` is no address"), "expected an address or a network such as `10.0.0.0/8`".to_owned())),
+        Kind::Address => network(text).map(Value::Network).ok_or_else(|| {
+            (format!("`{text}` is no address"), "expected an address or a network such as `10.0.0.0/8`".to_owned())
+        }),
         Kind::Endpoint | Kind::Text | Kind::List => Ok(Value::Text(text.to_owned())),
     }
 }
@@ -597,7 +606,8 @@ mod tests {
 
     #[test]
     fn and_binds_more_than_or() {
-        let Filter::Any(parts) = Filter::parse("status=1 or status=2 and status=3 or status=4").expect("a filter") else {
+        let Filter::Any(parts) = Filter::parse("status=1 or status=2 and status=3 or status=4").expect("a filter")
+        else {
             panic!("not an `or`");
         };
         assert_eq!(parts.len(), 3);
@@ -606,50 +616,83 @@ mod tests {
 
     #[test]
     fn mistakes_are_shown_where_they_are() {
-        fails("statu=429", &expect![[r#"
+        fails(
+            "statu=429",
+            &expect![[r#"
             unknown field `statu`
               statu=429
-              ^^^^^ did you mean `status`?"#]]);
-        fails("status=429 and verdict=refused", &expect![[r#"
+              ^^^^^ did you mean `status`?"#]],
+        );
+        fails(
+            "status=429 and verdict=refused",
+            &expect![[r#"
             `refused` is no verdict
               status=429 and verdict=refused
-                                     ^^^^^^^ expected one of pass, would-refuse, refuse"#]]);
-        fails("status=4x", &expect![[r#"
+                                     ^^^^^^^ expected one of pass, would-refuse, refuse"#]],
+        );
+        fails(
+            "status=4x",
+            &expect![[r#"
             `4x` is no status
               status=4x
-                     ^^ expected a status such as `429` or `4xx`"#]]);
-        fails("(status=429 or cookie", &expect![[r#"
+                     ^^ expected a status such as `429` or `4xx`"#]],
+        );
+        fails(
+            "(status=429 or cookie",
+            &expect![[r#"
             `(` without `)`
               (status=429 or cookie
-              ^ close it"#]]);
-        fails("status=429)", &expect![[r#"
+              ^ close it"#]],
+        );
+        fails(
+            "status=429)",
+            &expect![[r#"
             `)` without `(`
               status=429)
-                        ^ remove it"#]]);
-        fails("client=10.0.0.0/40", &expect![[r#"
+                        ^ remove it"#]],
+        );
+        fails(
+            "client=10.0.0.0/40",
+            &expect![[r#"
             `10.0.0.0/40` is no address
               client=10.0.0.0/40
-                     ^^^^^^^^^^^ expected an address or a network such as `10.0.0.0/8`"#]]);
-        fails("path>3", &expect![[r#"
+                     ^^^^^^^^^^^ expected an address or a network such as `10.0.0.0/8`"#]],
+        );
+        fails(
+            "path>3",
+            &expect![[r#"
             `path` has no order
               path>3
-                   ^ use `path=..` or `path~..`"#]]);
-        fails("status=", &expect![[r#"
+                   ^ use `path=..` or `path~..`"#]],
+        );
+        fails(
+            "status=",
+            &expect![[r#"
             `status` is compared with nothing
               status=
-                     ^ write `status=..`, in quotes when it has spaces"#]]);
-        fails("path=\"/é", &expect![[r#"
+                     ^ write `status=..`, in quotes when it has spaces"#]],
+        );
+        fails(
+            "path=\"/é",
+            &expect![[r#"
             a quote is open
               path="/é
-                   ^ close it"#]]);
-        fails("latency>5parsecs or status=200", &expect![[r#"
+                   ^ close it"#]],
+        );
+        fails(
+            "latency>5parsecs or status=200",
+            &expect![[r#"
             `5parsecs` is no latency
               latency>5parsecs or status=200
-                      ^^^^^^^^ expected a duration such as `200ms` or `1.5s`; without unit it means microseconds"#]]);
-        fails("status=200 or", &expect![[r#"
+                      ^^^^^^^^ expected a duration such as `200ms` or `1.5s`; without unit it means microseconds"#]],
+        );
+        fails(
+            "status=200 or",
+            &expect![[r#"
             the filter ends too early
               status=200 or
-                           ^ expected a test such as `status=429`"#]]);
+                           ^ expected a test such as `status=429`"#]],
+        );
     }
 
     #[test]

@@ -155,7 +155,11 @@ impl Query {
 
     /// The names of the answer's columns.
     pub fn columns(&self) -> Vec<String> {
-        self.group_by.iter().map(|group| group.name()).chain(self.measures.iter().map(|measure| measure.name())).collect()
+        self.group_by
+            .iter()
+            .map(|group| group.name())
+            .chain(self.measures.iter().map(|measure| measure.name()))
+            .collect()
     }
 }
 
@@ -207,7 +211,10 @@ fn step_seconds(text: &str) -> Option<u32> {
 fn field(text: &str) -> Result<Field, String> {
     Field::from_name(text).ok_or_else(|| match Field::nearest(text) {
         Some(nearest) => format!("unknown field `{text}`; did you mean `{nearest}`?"),
-        None => format!("unknown field `{text}`; known are {}", Field::all().map(Field::name).collect::<Vec<_>>().join(", ")),
+        None => format!(
+            "unknown field `{text}`; known are {}",
+            Field::all().map(Field::name).collect::<Vec<_>>().join(", ")
+        ),
     })
 }
 
@@ -253,7 +260,9 @@ impl Measure {
         let number = matches!(field.kind(), Kind::Number(_));
         let percent = function.strip_prefix('p').and_then(|percent| percent.parse::<u8>().ok());
         let measure = match (function, percent) {
-            ("distinct", _) if !field.column().is_empty() && field.kind() != Kind::List => return Ok(Self::Distinct(field)),
+            ("distinct", _) if !field.column().is_empty() && field.kind() != Kind::List => {
+                return Ok(Self::Distinct(field));
+            }
             ("sum", _) => Self::Sum(field),
             ("mean", _) => Self::Mean(field),
             ("max", _) => Self::Max(field),
@@ -288,7 +297,9 @@ mod tests {
         }
         assert_eq!(Group::parse("minute"), Ok(Group::Time { step_s: 60 }));
         assert_eq!(Group::parse("time(5m)"), Ok(Group::Time { step_s: 300 }));
-        for text in ["count", "errors", "first", "p95(latency)", "distinct(session)", "sum(response_bytes)", "mean(upstream)"] {
+        for text in
+            ["count", "errors", "first", "p95(latency)", "distinct(session)", "sum(response_bytes)", "mean(upstream)"]
+        {
             assert_eq!(Measure::parse(text).expect(text).name(), text);
         }
     }

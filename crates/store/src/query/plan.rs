@@ -215,7 +215,7 @@ fn list_type(column: &str) -> DataType {
 
 /// True when any text of a list passes.
 fn list_any(column: &'static str, test: impl Fn(&str) -> bool + Send + Sync + 'static) -> Expr {
-    list_expr("any_of", column, move |texts| texts.iter().flatten().any(|text| test(text)))
+    list_expr("any_of", column, move |texts| texts.iter().flatten().any(&test))
 }
 
 fn list_is_empty(column: &'static str) -> Expr {
@@ -337,9 +337,7 @@ pub fn measure_expr(measure: &Measure, weights: Weights) -> Result<Expr> {
     let count_if = |condition: Expr| -> Result<Expr> { Ok(sum(when(condition, weight.clone()).otherwise(lit(0.0))?)) };
     let number = |field: &Field| cast(col(field.column()), DataType::Float64);
     Ok(match measure {
-        Measure::Count if weights == Weights::Equal => {
-            datafusion::functions_aggregate::expr_fn::count(lit(1i64))
-        }
+        Measure::Count if weights == Weights::Equal => datafusion::functions_aggregate::expr_fn::count(lit(1i64)),
         Measure::Count => sum(weight),
         Measure::Errors => count_if(col("status").gt_eq(lit(400u16)))?,
         Measure::Refused => count_if(col("verdict").eq(lit("refuse")))?,

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
-    UInt64Type,
+    DataType, Float32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt8Type, UInt16Type,
+    UInt32Type, UInt64Type,
 };
 use model::Timestamp;
 
@@ -39,7 +39,9 @@ fn group_cell(group: Group, cell: Cell, names: &EndpointNames) -> Cell {
             let id = id.cast_unsigned();
             Cell::Text(names.name(id).map_or_else(|| format!("e{id}"), str::to_owned))
         }
-        (Group::Field(Field::Session | Field::Id), Cell::Integer(id)) => Cell::Text(format!("{:016x}", id.cast_unsigned())),
+        (Group::Field(Field::Session | Field::Id), Cell::Integer(id)) => {
+            Cell::Text(format!("{:016x}", id.cast_unsigned()))
+        }
         (_, cell) => cell,
     }
 }
@@ -50,7 +52,9 @@ fn measure_cell(measure: Option<&Measure>, cell: Cell) -> Cell {
         (Some(Measure::Count | Measure::Errors | Measure::Refused), Cell::Number(count)) => {
             Cell::Integer(count.round() as i64)
         }
-        (Some(Measure::Count | Measure::Errors | Measure::Refused | Measure::Distinct(_)), Cell::Absent) => Cell::Integer(0),
+        (Some(Measure::Count | Measure::Errors | Measure::Refused | Measure::Distinct(_)), Cell::Absent) => {
+            Cell::Integer(0)
+        }
         (_, cell) => cell,
     }
 }
@@ -76,9 +80,9 @@ fn cell_of(column: &ArrayRef, index: usize) -> Cell {
         DataType::Float32 => {
             column.as_primitive_opt::<Float32Type>().map(|numbers| Cell::Number(numbers.value(index).into()))
         }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => column
-            .as_primitive_opt::<TimestampMicrosecondType>()
-            .map(|times| Cell::Time(Timestamp(times.value(index)))),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            column.as_primitive_opt::<TimestampMicrosecondType>().map(|times| Cell::Time(Timestamp(times.value(index))))
+        }
         _ => None,
     }
     .unwrap_or(Cell::Absent)

@@ -93,11 +93,14 @@ impl Reader {
     ///
     /// # Errors
     /// As [`events`](Self::events).
-    pub async fn event(&self, id: model::RequestId, near: Option<Timestamp>) -> Result<Option<Row<'static>>, StoreError> {
+    pub async fn event(
+        &self,
+        id: model::RequestId,
+        near: Option<Timestamp>,
+    ) -> Result<Option<Row<'static>>, StoreError> {
         const DAY_US: i64 = 86_400_000_000;
-        let (since, until) = near.map_or((i64::MIN, i64::MAX), |near| {
-            (near.0.saturating_sub(DAY_US), near.0.saturating_add(DAY_US))
-        });
+        let (since, until) =
+            near.map_or((i64::MIN, i64::MAX), |near| (near.0.saturating_sub(DAY_US), near.0.saturating_add(DAY_US)));
         let query = EventQuery {
             since: Timestamp(since),
             until: Timestamp(until),
@@ -137,8 +140,12 @@ impl Rest {
     fn border(&self, order: Direction) -> Option<i64> {
         let tail = self.tail_ends.filter(|_| !self.tail.is_empty());
         match order {
-            Direction::Descending => self.segments.iter().map(|segment| segment.max_at).chain(tail.map(|(_, max)| max)).max(),
-            Direction::Ascending => self.segments.iter().map(|segment| segment.min_at).chain(tail.map(|(min, _)| min)).min(),
+            Direction::Descending => {
+                self.segments.iter().map(|segment| segment.max_at).chain(tail.map(|(_, max)| max)).max()
+            }
+            Direction::Ascending => {
+                self.segments.iter().map(|segment| segment.min_at).chain(tail.map(|(min, _)| min)).min()
+            }
         }
     }
 

@@ -214,10 +214,7 @@ impl Shared {
     }
 
     /// Runs a piece of work within the limit of time and tells what kind of failure it had.
-    async fn within_limits<T>(
-        &self,
-        work: impl Future<Output = Result<T, DataFusionError>>,
-    ) -> Result<T, Failure> {
+    async fn within_limits<T>(&self, work: impl Future<Output = Result<T, DataFusionError>>) -> Result<T, Failure> {
         let limit_ms = self.limits.timeout_ms;
         match tokio::time::timeout(Duration::from_millis(limit_ms), work).await {
             Err(_) => Err(Failure::Final(StoreError::TimeLimit { limit_ms })),
@@ -253,7 +250,8 @@ impl Shared {
 /// A path as the URL of exactly this file: characters that DataFusion would take for a pattern mean themselves.
 fn file_url(path: &Path) -> Result<ListingTableUrl, DataFusionError> {
     let external = |error: String| DataFusionError::External(error.into());
-    let url = url::Url::from_file_path(path).map_err(|()| external(format!("`{}` is no absolute path", path.display())))?;
+    let url =
+        url::Url::from_file_path(path).map_err(|()| external(format!("`{}` is no absolute path", path.display())))?;
     ListingTableUrl::try_new(url, None)
 }
 

@@ -99,7 +99,8 @@ fn filters_mean_what_they_say() {
 #[test]
 fn groups_and_measures_agree_with_counting_by_hand() {
     let store = store(4_300);
-    let measures = ["count", "errors", "refused", "distinct(session)", "mean(latency)", "p50(latency)", "p95(latency)", "last"];
+    let measures =
+        ["count", "errors", "refused", "distinct(session)", "mean(latency)", "p50(latency)", "p95(latency)", "last"];
     let query = Query {
         group_by: vec![Group::Field(Field::Endpoint)],
         measures: measures.map(|text| Measure::parse(text).expect(text)).to_vec(),
@@ -166,7 +167,8 @@ fn an_exchange_counts_for_each_of_its_reasons_and_for_its_minute() {
         ..Query::count(START, store.until, Filter::everything())
     };
     let answer = store.reader.query_blocking(&query, names()).expect("an answer");
-    let times: Vec<i64> = answer.rows.iter().map(|row| if let Cell::Time(at) = row[0] { at.secs() } else { -1 }).collect();
+    let times: Vec<i64> =
+        answer.rows.iter().map(|row| if let Cell::Time(at) = row[0] { at.secs() } else { -1 }).collect();
     assert!(times.is_sorted() && times.iter().all(|at| at % 10 == 0));
     assert_eq!(times.len(), 6);
 }

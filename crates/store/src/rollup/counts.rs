@@ -96,10 +96,10 @@ impl StatusKey {
     }
 }
 
-fn bump(entries: &mut Vec<(Cow<'static, str>, u64)>, key: &Cow<'static, str>, count: u64) {
-    match entries.iter_mut().find(|(entry, _)| entry == key) {
+fn bump(entries: &mut Vec<(Cow<'static, str>, u64)>, key: Cow<'static, str>, count: u64) {
+    match entries.iter_mut().find(|(entry, _)| *entry == key) {
         Some((_, total)) => *total = total.saturating_add(count),
-        None => entries.push((key.clone(), count)),
+        None => entries.push((key, count)),
     }
 }
 
@@ -156,7 +156,7 @@ impl Counts {
             bump_status(&mut self.api_statuses, status, 1);
         }
         if event.end != ExchangeEnd::Complete {
-            bump(&mut self.outcomes, &Cow::Borrowed(event.end.name()), 1);
+            bump(&mut self.outcomes, Cow::Borrowed(event.end.name()), 1);
         }
         self.add_findings(event, class);
     }
@@ -165,14 +165,14 @@ impl Counts {
         for (index, finding) in event.findings.iter().enumerate() {
             let repeated = event.findings.iter().take(index).any(|earlier| earlier.reason == finding.reason);
             if !repeated {
-                bump(&mut self.reasons, &Cow::Borrowed(finding.reason.code()), 1);
+                bump(&mut self.reasons, Cow::Borrowed(finding.reason.code()), 1);
             }
         }
         if let model::Action::Refuse { reason, .. } = event.verdict.action {
             self.refused += 1;
-            bump(&mut self.refusals, &Cow::Borrowed(reason.code()), 1);
+            bump(&mut self.refusals, Cow::Borrowed(reason.code()), 1);
             if class == TrafficClass::Api {
-                bump(&mut self.api_refusals, &Cow::Borrowed(reason.code()), 1);
+                bump(&mut self.api_refusals, Cow::Borrowed(reason.code()), 1);
             }
         } else if event.verdict.would_refuse.is_some() {
             self.would_refuse += 1;
@@ -198,7 +198,7 @@ impl Counts {
             (&mut self.api_refusals, &other.api_refusals),
         ] {
             for (key, count) in theirs {
-                bump(mine, key, *count);
+                bump(mine, key.clone(), *count);
             }
         }
     }

@@ -432,11 +432,15 @@ mod tests {
 
     #[test]
     fn ranges_are_cut_into_the_longest_steps() {
-        let range = |since: i64, until: i64| Range { since: Timestamp::from_secs(since), until: Timestamp::from_secs(until) };
+        let range =
+            |since: i64, until: i64| Range { since: Timestamp::from_secs(since), until: Timestamp::from_secs(until) };
         let pieces = |range: Range| {
             let unit = Step::for_range(range);
             let pieces = pieces_of(range.widened(unit), unit);
-            pieces.iter().map(|(s, r)| format!("{} {}..{}\n", s.table(), r.since.secs(), r.until.secs())).collect::<String>()
+            pieces
+                .iter()
+                .map(|(s, r)| format!("{} {}..{}\n", s.table(), r.since.secs(), r.until.secs()))
+                .collect::<String>()
         };
         expect![[r#"
             minute 3480..3600

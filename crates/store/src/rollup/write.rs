@@ -148,7 +148,13 @@ impl Rollups {
     ///
     /// # Errors
     /// When SQLite refuses.
-    pub fn note_expired(&mut self, now: Timestamp, segments: u64, bytes: u64, latest_at: i64) -> Result<(), StoreError> {
+    pub fn note_expired(
+        &mut self,
+        now: Timestamp,
+        segments: u64,
+        bytes: u64,
+        latest_at: i64,
+    ) -> Result<(), StoreError> {
         let Some(connection) = &self.connection else { return Ok(()) };
         connection.execute(
             "INSERT INTO expired_events (day, segments, bytes, latest_at) VALUES (?1, ?2, ?3, ?4)
@@ -209,11 +215,7 @@ fn coarser(buckets: &Buckets, step: Step) -> Buckets {
     coarse
 }
 
-fn flush_into(
-    connection: &mut Connection,
-    minutes: &Buckets,
-    ids: &mut HashMap<Scope, i64>,
-) -> Result<(), StoreError> {
+fn flush_into(connection: &mut Connection, minutes: &Buckets, ids: &mut HashMap<Scope, i64>) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let hours = coarser(minutes, Step::Hour);
     let days = coarser(&hours, Step::Day);
@@ -232,7 +234,8 @@ fn flush_into(
 
 fn add_rows(transaction: &Transaction<'_>, step: Step, rows: &[(i64, i64, &Counts)]) -> Result<(), StoreError> {
     let table = step.table();
-    let mut select = transaction.prepare_cached(&format!("SELECT detail FROM {table} WHERE at = ?1 AND series = ?2"))?;
+    let mut select =
+        transaction.prepare_cached(&format!("SELECT detail FROM {table} WHERE at = ?1 AND series = ?2"))?;
     let mut upsert = transaction.prepare_cached(&format!(
         "INSERT OR REPLACE INTO {table} (at, series, requests, client_errors, server_errors, refused, detail)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
@@ -268,11 +271,7 @@ pub(super) fn scope_parts(scope: &Scope) -> (&'static str, &str, i64) {
     }
 }
 
-fn series_id(
-    transaction: &Transaction<'_>,
-    scope: &Scope,
-    ids: &mut HashMap<Scope, i64>,
-) -> Result<i64, StoreError> {
+fn series_id(transaction: &Transaction<'_>, scope: &Scope, ids: &mut HashMap<Scope, i64>) -> Result<i64, StoreError> {
     if let Some(&id) = ids.get(scope) {
         return Ok(id);
     }

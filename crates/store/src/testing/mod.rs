@@ -48,8 +48,12 @@ const AGENTS: [&str; 8] = [
     "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
 ];
 
-const ACCEPTS: [&str; 4] =
-    ["application/json", "application/json, text/plain, */*", "*/*", "application/vnd.shop.v1+json, application/json;q=0.9"];
+const ACCEPTS: [&str; 4] = [
+    "application/json",
+    "application/json, text/plain, */*",
+    "*/*",
+    "application/vnd.shop.v1+json, application/json;q=0.9",
+];
 
 /// Traffic that never ends. About 2 % of it has findings, 3 % is no API traffic, 6 % are errors.
 #[derive(Debug)]
@@ -63,6 +67,8 @@ pub struct Traffic {
     pub sessions: u64,
     /// Client addresses in use.
     pub clients: u64,
+    /// Endpoints per template and API.
+    pub spread: u64,
 }
 
 impl Traffic {
@@ -70,7 +76,7 @@ impl Traffic {
     pub fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let next_ids = [random.u64(..) >> 16, (1 << 63) | (random.u64(..) >> 16)];
-        Self { random, now: START.0, next_ids, gap_us: 33, sessions: 20_000, clients: 8_000 }
+        Self { random, now: START.0, next_ids, gap_us: 33, sessions: 20_000, clients: 8_000, spread: 1 }
     }
 
     /// The time of the latest exchange.
@@ -125,7 +131,8 @@ impl Traffic {
         let (api, host) = APIS.get(pair / TEMPLATES.len()).copied().unwrap_or(("shop", "api.shop.example"));
         let (method, template) = TEMPLATES.get(pair % TEMPLATES.len()).copied().unwrap_or(("GET", "/"));
         event.api = Some(api.into());
-        event.endpoint = Some(EndpointId(100 + pair as u64));
+        let variant = if self.spread > 1 { self.random.u64(..self.spread) } else { 0 };
+        event.endpoint = Some(EndpointId(100 + pair as u64 * self.spread + variant));
         event.host = Bytes::from_static(host.as_bytes());
         event.method = Bytes::from_static(method.as_bytes());
         let mut target = self.fill(template);
@@ -141,7 +148,8 @@ impl Traffic {
         event.client = IpAddr::V4(Ipv4Addr::from(0x2e10_0000 + client.wrapping_mul(2_654_435_761) % 0x00ff_ffff));
         event.peer = event.client;
         let session = self.skewed(self.sessions);
-        event.session = (session % 10 != 0).then_some(SessionHash((session + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        event.session =
+            (!session.is_multiple_of(10)).then_some(SessionHash((session + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)));
         event.credential = event.session.is_some();
         self.browser(&mut event, session);
         self.outcome(&mut event);
@@ -153,7 +161,8 @@ impl Traffic {
         let draw = crate::rollup::distinct::mix(session);
         let agent = AGENTS.get((draw % 8) as usize).copied().unwrap_or_default();
         event.agent = Bytes::from(agent.replace('#', &((draw >> 8) % 40).to_string()));
-        event.accept = Bytes::from_static(ACCEPTS.get((draw >> 16) as usize % 4).copied().unwrap_or_default().as_bytes());
+        event.accept =
+            Bytes::from_static(ACCEPTS.get((draw >> 16) as usize % 4).copied().unwrap_or_default().as_bytes());
         if draw % 8 < 4 {
             event.version = HttpVersion::H2;
             event.cookie = true;
