@@ -80,12 +80,13 @@ pub struct BodyView<'a> {
     /// The whole Content-Type value.
     pub content_type: &'a [u8],
     json: OnceCell<Result<Tape<'a>, Error>>,
+    proven: OnceCell<Vec<u32>>,
 }
 
 impl<'a> BodyView<'a> {
     /// A view of the held bytes.
     pub fn new(bytes: &'a [u8], whole: bool, media_type: &'a str, content_type: &'a [u8]) -> Self {
-        Self { bytes, whole, media_type, content_type, json: OnceCell::new() }
+        Self { bytes, whole, media_type, content_type, json: OnceCell::new(), proven: OnceCell::new() }
     }
 
     /// True when the media type is JSON (RFC 8259) or ends with `+json` (RFC 6839).
@@ -96,6 +97,18 @@ impl<'a> BodyView<'a> {
     /// The body as a JSON tape, parsed at the first call; every later caller shares it.
     pub fn json(&self) -> Result<&Tape<'a>, &Error> {
         self.json.get_or_init(|| Tape::parse(self.bytes, &JsonLimits::default())).as_ref()
+    }
+}
+
+impl BodyView<'_> {
+    /// Notes which strings on the JSON tape the contract has proven harmless, ascending. The first to say so is believed.
+    pub fn set_proven(&self, strings: Vec<u32>) {
+        let _ = self.proven.set(strings);
+    }
+
+    /// True when the contract has proven this string on the JSON tape harmless: a number, an enumeration, a date.
+    pub fn is_proven(&self, string: u32) -> bool {
+        self.proven.get().is_some_and(|strings| strings.binary_search(&string).is_ok())
     }
 }
 
