@@ -7,6 +7,10 @@ pub mod diff;
 pub mod document;
 pub mod emit;
 pub mod format;
+#[cfg(feature = "graphql")]
+pub mod graphql;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 pub mod json;
 pub mod openapi;
 pub mod pattern;

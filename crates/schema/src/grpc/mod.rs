@@ -1,0 +1,193 @@
+//! gRPC: framing and messages judged by their descriptors.
+//!
+//! Messages are walked in wire format against the descriptor rather than decoded into objects: linear time, no
+//! allocation, unknown fields seen as they are. Compressed messages are judged once somebody has decompressed them.
+
+mod wire;
+
+use std::fmt;
+use std::path::Path;
+
+use prost_reflect::{DescriptorPool, MethodDescriptor};
+
+pub use wire::{WireProblem, WireViolation};
+
+/// Limits on messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcLimits {
+    /// Largest message in bytes.
+    pub message_bytes_max: usize,
+    /// Most messages in one body.
+    pub messages_max: usize,
+    /// Deepest nesting of messages.
+    pub depth_max: usize,
+    /// Most fields of one message, nested ones included.
+    pub fields_max: usize,
+}
+
+impl Default for GrpcLimits {
+    fn default() -> Self {
+        Self { message_bytes_max: 4 * 1024 * 1024, messages_max: 10_000, depth_max: 64, fields_max: 1_000_000 }
+    }
+}
+
+/// What becomes of fields that the descriptor does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UnknownFields {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They pass: newer clients may send them.
+    Allow,
+}
+
+/// The services of an API.
+pub struct GrpcContract {
+    pool: DescriptorPool,
+    limits: GrpcLimits,
+    unknown: UnknownFields,
+}
+
+/// A method that a path names.
+#[derive(Clone, Debug)]
+pub struct GrpcMethod(MethodDescriptor);
+
+impl GrpcMethod {
+    /// `package.Service/Method`.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.0.parent_service().full_name(), self.0.name())
+    }
+}
+
+/// What a path names.
+#[derive(Clone, Debug)]
+pub enum GrpcMatch {
+    /// A method.
+    Method(GrpcMethod),
+    /// The service is known, the method is not.
+    UnknownMethod,
+    /// The service is not known.
+    UnknownService,
+}
+
+/// Which of a method's two messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrpcSide {
+    /// What the client sends.
+    Request,
+    /// What the server answers.
+    Response,
+}
+
+/// Why a body cannot be taken apart into messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// It ends inside a message.
+    Truncated,
+    /// The compression flag is neither 0 nor 1 (nor the trailer flag of gRPC-Web).
+    Flag,
+    /// A message is larger than it may be.
+    TooLarge,
+    /// More messages than there may be.
+    TooMany,
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Truncated => "the body ends inside a message",
+            Self::Flag => "a message has an unknown flag",
+            Self::TooLarge => "a message is too large",
+            Self::TooMany => "too many messages",
+        })
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+/// One frame of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'b> {
+    /// The message is compressed as the fields of the head say.
+    pub compressed: bool,
+    /// Trailers of gRPC-Web rather than a message.
+    pub trailers: bool,
+    /// The message.
+    pub message: &'b [u8],
+}
+
+impl GrpcContract {
+    /// Services by a descriptor set (`protoc --descriptor_set_out --include_imports`).
+    pub fn from_descriptor_set(bytes: &[u8], limits: GrpcLimits, unknown: UnknownFields) -> Result<Self, String> {
+        let pool = DescriptorPool::decode(bytes).map_err(|error| format!("not a descriptor set: {error}"))?;
+        Ok(Self { pool, limits, unknown })
+    }
+
+    /// Services by `.proto` files, with the folders their imports are looked for in.
+    pub fn from_proto_files<P: AsRef<Path>>(
+        files: &[P],
+        includes: &[P],
+        limits: GrpcLimits,
+        unknown: UnknownFields,
+    ) -> Result<Self, String> {
+        let mut compiler =
+            protox::Compiler::new(includes.iter().map(AsRef::as_ref)).map_err(|error| format!("{error:?}"))?;
+        compiler.include_imports(true);
+        for file in files {
+            compiler.open_file(file).map_err(|error| format!("{error:?}"))?;
+        }
+        Self::from_descriptor_set(&compiler.encode_file_descriptor_set(), limits, unknown)
+    }
+
+    /// The names of all methods, `package.Service/Method`.
+    pub fn methods(&self) -> Vec<String> {
+        let services = self.pool.services();
+        services.flat_map(|service| service.methods().map(|m| GrpcMethod(m).name()).collect::<Vec<_>>()).collect()
+    }
+
+    /// What a request's path names: `/package.Service/Method`.
+    pub fn match_method(&self, path: &str) -> GrpcMatch {
+        let Some((service, method)) = path.strip_prefix('/').and_then(|rest| rest.split_once('/')) else {
+            return GrpcMatch::UnknownService;
+        };
+        let Some(service) = self.pool.get_service_by_name(service) else { return GrpcMatch::UnknownService };
+        match service.methods().find(|known| known.name() == method) {
+            Some(method) => GrpcMatch::Method(GrpcMethod(method)),
+            None => GrpcMatch::UnknownMethod,
+        }
+    }
+
+    /// Takes a body apart into frames.
+    pub fn frames<'b>(&self, body: &'b [u8]) -> Result<Vec<Frame<'b>>, FrameError> {
+        let mut list = Vec::new();
+        let mut rest = body;
+        while let Some(([flag, a, b, c, d], after)) = rest.split_first_chunk::<5>() {
+            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+            if flag & !0x81 != 0 {
+                return Err(FrameError::Flag);
+            }
+            if length > self.limits.message_bytes_max {
+                return Err(FrameError::TooLarge);
+            }
+            if list.len() >= self.limits.messages_max {
+                return Err(FrameError::TooMany);
+            }
+            let Some((message, next)) = after.split_at_checked(length) else { return Err(FrameError::Truncated) };
+            list.push(Frame { compressed: flag & 1 == 1, trailers: flag & 0x80 != 0, message });
+            rest = next;
+        }
+        if rest.is_empty() { Ok(list) } else { Err(FrameError::Truncated) }
+    }
+
+    /// Judges one message, uncompressed. `Ok` when it fits its descriptor.
+    pub fn judge_message(&self, method: &GrpcMethod, side: GrpcSide, message: &[u8]) -> Result<(), WireViolation> {
+        let descriptor = match side {
+            GrpcSide::Request => method.0.input(),
+            GrpcSide::Response => method.0.output(),
+        };
+        wire::judge(&descriptor, message, &self.limits, self.unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests;
