@@ -3,7 +3,7 @@
 //! A test that cannot run here prints a line beginning with `skipped:` that says what is missing and how to get it; the
 //! lines are gathered and shown again at the end, because a skipped test that nobody sees is a test that passed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
 use crate::Outcome;
@@ -39,7 +39,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
                 skipped.push(what.trim().to_owned());
             }
             if shown.shows(&line) {
-                eprintln!("{line}");
+                // To standard output, like the runner's own: whoever reads the last lines finds the result there.
+                writeln!(std::io::stdout(), "{line}")?;
             }
         }
     }
