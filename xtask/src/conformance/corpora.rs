@@ -53,8 +53,10 @@ pub type Labelled = (String, Kind, String, String);
 pub fn payloads(folder: &Path) -> Result<Vec<Labelled>, Box<dyn std::error::Error>> {
     let mut out = Vec::new();
     let mut add = |corpus: &str, kind, class: &str, payload: &str| {
+        // Some lists are templates.
+        let filled = payload.replace("{FILE}", "etc/passwd").replace("{file}", "etc/passwd").replace("{cmd}", "whoami");
         if !payload.trim().is_empty() {
-            out.push((corpus.to_owned(), kind, class.to_owned(), payload.to_owned()));
+            out.push((corpus.to_owned(), kind, class.to_owned(), filled));
         }
     };
     for row in lines(&file(folder, "httpparams/payload_train.jsonl")?)? {

@@ -402,7 +402,7 @@ fn reads_as_text(bytes: &[u8]) -> bool {
         Err(_) => return false,
     };
     let odd = bytes.iter().take(valid).filter(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()).count();
-    odd * 20 <= bytes.len()
+    odd * 20 <= bytes.len() + 12
 }
 
 /// Unpacks gzip or zlib, up to a bound.

@@ -3,7 +3,7 @@
 //! Showing code is ordinary in issues and wikis; running it needs tags, or a dangerous call that is the value itself.
 
 use super::family::{Family, Weight};
-use super::gate::{Marker, any, call, start};
+use super::gate::{Classes, Marker, any, call, start};
 use super::text::{Text, has, quoted_code, window};
 use crate::values::Spot;
 
@@ -179,6 +179,20 @@ pub(super) const MARKERS: &[Marker] = &[
     any(5, "reflection.assembly"),
     any(6, "frombase64string"),
     any(6, "scripting.filesystem"),
+    any(0, "${'"),
+    any(0, "{$"),
+    any(0, "_limit"),
+    any(0, "extension_"),
+    any(0, "open_basedir"),
+    any(0, "safe_mode"),
+    any(0, "suhosin"),
+    any(0, "session.save"),
+    any(0, "opcache."),
+    any(0, "zend."),
+    any(0, "_url_"),
+    any(0, "enable_dl"),
+    any(0, "cgi.fix"),
+    any(0, "register_globals"),
     any(0, ".php"),
     any(0, ".pht"),
     any(0, ".phar"),
@@ -228,6 +242,21 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     if text.low.starts_with(b"while(") && text.raw.len() < 100 {
         weight.add(10, "endless loop");
     }
+    if text.classes.any(Classes::OPERATOR) && memchr::memchr2(b'_', b'.', text.low).is_some() && text.raw.len() <= 1024
+    {
+        settings(text, weight);
+    }
+    // `${'name'}`: a variable whose name is computed.
+    for at in memchr::memchr_iter(b'$', text.low).take(64) {
+        let rest = text.from(at + 1).trim_ascii_start();
+        let inner = rest.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+        if inner.is_some_and(|inner| {
+            matches!(inner.first(), Some(b'\'' | b'"' | b'@'))
+                || inner.starts_with(b"$") && rest.as_ptr() != text.from(at + 1).as_ptr()
+        }) {
+            weight.add(10, "computed variable");
+        }
+    }
     tags(text, &quoted, weight);
     if sum >= 5 && !text.prose && statement_around(text.low) {
         weight.add(3, "a statement");
@@ -247,14 +276,16 @@ fn file_name(text: &Text<'_>, weight: &mut Weight) {
     if !named {
         return;
     }
-    let end = text.low.iter().rposition(|byte| !matches!(byte, b'.' | b' ' | b'/' | 0)).map_or(0, |at| at + 1);
-    let name = text.low.get(..end).unwrap_or_default();
-    let runs = RUNNABLE.iter().any(|ending| name.ends_with(ending.as_bytes()));
-    let doubled = RUNNABLE.iter().any(|ending| {
-        name.windows(ending.len() + 1)
-            .any(|part| part.starts_with(ending.as_bytes()) && matches!(part.last(), Some(b'.' | b';' | b'%' | b':')))
+    // Spaces and dots that file systems drop must not hide the ending.
+    let name: Vec<u8> = text.low.iter().copied().filter(|byte| !matches!(byte, b' ' | 0)).collect();
+    let runs = RUNNABLE.iter().any(|ending| {
+        memchr::memmem::find_iter(&name, ending.as_bytes()).any(|at| {
+            let rest = name.get(at + ending.len()..).unwrap_or_default();
+            let version = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            matches!(rest.get(version..), Some([] | [b'.' | b';' | b'%' | b':' | b'/', ..]))
+        })
     });
-    weight.add(if runs || doubled { 10 } else { 0 }, "a file that a server runs");
+    weight.add(if runs { 10 } else { 0 }, "a file that a server runs");
     let known = [
         ".htaccess",
         ".htpasswd",
@@ -274,9 +305,53 @@ fn file_name(text: &Text<'_>, weight: &mut Weight) {
 
 /// Endings of scripts that web servers run.
 const RUNNABLE: &[&str] = &[
-    ".php", ".php3", ".php4", ".php5", ".php7", ".php8", ".phtml", ".phar", ".pht", ".jsp", ".jspx", ".asp", ".aspx",
-    ".ashx", ".asmx", ".cer", ".asa", ".cgi", ".cfm", ".shtml",
+    ".php", ".phps", ".phpt", ".phtml", ".phar", ".pht", ".jsp", ".jspx", ".asp", ".aspx", ".ashx", ".asmx", ".cer",
+    ".asa", ".cgi", ".cfm", ".shtml",
 ];
+
+/// Settings of PHP that change what runs.
+const SETTINGS: &[&str] = &[
+    "allow_url_include",
+    "allow_url_fopen",
+    "auto_prepend_file",
+    "auto_append_file",
+    "disable_functions",
+    "disable_classes",
+    "extension_dir",
+    "memory_limit",
+    "open_basedir",
+    "safe_mode",
+    "short_open_tag",
+    "suhosin.",
+    "session.save_path",
+    "upload_tmp_dir",
+    "sendmail_path",
+    "opcache.",
+    "zend.",
+    "include_path",
+    "display_errors",
+    "error_log",
+    "mail.log",
+    "enable_dl",
+    "register_globals",
+    "magic_quotes",
+    "expose_php",
+    "cgi.fix_pathinfo",
+    "cgi.force_redirect",
+    "user_ini.filename",
+];
+
+/// `memory_limit = 512M`: a setting and its value.
+fn settings(text: &Text<'_>, weight: &mut Weight) {
+    for setting in SETTINGS {
+        let Some(at) = memchr::memmem::find(text.low, setting.as_bytes()) else { continue };
+        let rest = window(text.from(at + setting.len()), 48);
+        let name = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.')).count();
+        if rest.get(name..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"=")) && !text.prose {
+            weight.add(10, "a setting of PHP");
+        }
+    }
+}
 
 /// A literal, a variable or a nested call right inside the parentheses.
 fn is_called_with_text(text: &Text<'_>, at: usize) -> bool {

@@ -64,8 +64,8 @@ pub(super) const MARKERS: &[Marker] = &[
     any(5, "%comspec%"),
     any(5, "%systemroot%"),
     any(4, "%windir%"),
-    any(5, "invoke-expression"),
-    any(5, "invoke-webrequest"),
+    any(10, "invoke-expression"),
+    any(10, "invoke-webrequest"),
     any(6, "downloadstring"),
     any(5, "downloadfile"),
     any(4, "new-object"),
@@ -275,19 +275,30 @@ const WEAK: &[&str] = &[
 
 /// Weighs a text.
 pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
+    let quoted = quoted_code(text.low);
     let mut markers = 0;
     for hit in text.hits(Family::Command) {
         let points = u32::from(hit.marker.points);
         // Weak fragments only help others.
         let points = if points <= 4 { points.min(6u32.saturating_sub(markers)) } else { points };
         markers += points;
-        weight.add(if text.prose { points / 2 } else { points }, hit.marker.text);
+        let at = hit.at as usize;
+        let shown = text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to);
+        weight.add(
+            if shown {
+                0
+            } else if text.prose {
+                points / 2
+            } else {
+                points
+            },
+            hit.marker.text,
+        );
     }
-    // Agents and other fields are full of semicolons: there, only unmistakable fragments count.
-    let quoted = quoted_code(text.low);
-    separators(text, weight);
+    separators(text, &quoted, weight);
     substitutions(text, &quoted, weight);
     globs(text, weight);
+    braces(text, weight);
     if weight.points == 0 || weight.points >= Weight::SURE {
         leading_command(text, weight);
     } else if !text.prose {
@@ -296,7 +307,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
 }
 
 /// A command behind `;`, `|`, `&`, a line end.
-fn separators(text: &Text<'_>, weight: &mut Weight) {
+fn separators(text: &Text<'_>, quoted: &[(usize, usize)], weight: &mut Weight) {
     if !text.classes.any(Classes::SEPARATOR) {
         return;
     }
@@ -313,6 +324,10 @@ fn separators(text: &Text<'_>, weight: &mut Weight) {
         }
         // The second of `&&` and `||` is the one looked behind.
         if matches!(low.get(at + 1), Some(b'|' | b'&' | b';' | b'\n')) {
+            continue;
+        }
+        // A script shown between fences in a text.
+        if text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to) {
             continue;
         }
         let separator = low.get(at).copied().unwrap_or(b';');
@@ -455,6 +470,29 @@ fn globs(text: &Text<'_>, weight: &mut Weight) {
     }
 }
 
+/// Words made by brace expansion: `{,ifconfig}`, `{ls,-la}`, `c{a,}t`.
+fn braces(text: &Text<'_>, weight: &mut Weight) {
+    if !text.classes.any(Classes::BRACE) || text.prose {
+        return;
+    }
+    for at in memchr::memchr_iter(b'{', text.low).take(64) {
+        let inner = window(text.from(at + 1), 64);
+        let Some(end) = memchr::memchr(b'}', inner) else { continue };
+        let words = inner.get(..end).unwrap_or_default();
+        let plain =
+            words.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b',' | b'-' | b'/' | b'.' | b'_'));
+        let expands = words.contains(&b',') && words.iter().any(u8::is_ascii_alphabetic);
+        let odd = words.starts_with(b",")
+            || words.ends_with(b",")
+            || has(words, ",-")
+            || has(words, ",/")
+            || has(words, ",,");
+        if plain && expands && odd {
+            weight.add(10, "brace expansion");
+        }
+    }
+}
+
 /// A text that is a command line from its first word on.
 fn leading_command(text: &Text<'_>, weight: &mut Weight) {
     if text.prose
@@ -560,7 +598,8 @@ fn argument(after: &[u8]) -> Argument {
     let rest = after.get(spaces..).unwrap_or_default();
     match rest {
         [] | [b';' | b'|' | b'&' | b'`' | b')' | b'\n' | b'\r' | b'#' | b'}', ..] => Argument::Nothing,
-        [b'$' | b'>' | b'<' | b'~' | b'*' | b'?' | b'%' | b'{' | b'\\' | b'^' | b',', ..] => Argument::Shell,
+        [b'$' | b'>' | b'<' | b'~' | b'*' | b'?' | b'%' | b'{' | b'\\' | b'^', ..] => Argument::Shell,
+        [b',', b'/' | b'-', ..] => Argument::Shell,
         [b'/', letter, ..] if *letter > 32 => Argument::Shell,
         [b'-', letter, ..] if letter.is_ascii_alphanumeric() || *letter == b'-' => Argument::Shell,
         [b'.', b'.' | b'/', ..] => Argument::Shell,

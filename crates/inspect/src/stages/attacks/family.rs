@@ -69,7 +69,7 @@ families! {
     Mail = mail, MailInjection, &[];
     Prototype = prototype, Prototype, &[];
     Deserialization = deserialization, Deserialization, &[];
-    Code = code, CodeInjection, &[];
+    Code = code, CodeInjection, &[Classes::SIGIL | Classes::BRACE | Classes::QUOTE];
     GraphQl = graphql, Introspection, &[];
     Scanner = scanner, Scanner, &[];
 }

@@ -2,10 +2,13 @@
 
 use super::family::Weight;
 use super::gate::{Marker, any};
-use super::text::{Text, trim, window};
+use super::text::{Text, has, trim, window};
 use crate::values::Role;
 
 pub(super) const MARKERS: &[Marker] = &[
+    any(0, " http/1"),
+    any(0, " http/2"),
+    any(0, " http/3"),
     any(0, "\nset-cookie"),
     any(0, "\rset-cookie"),
     any(0, "\nlocation:"),
@@ -88,7 +91,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     // A document in a body has lines like these by right.
     let lines = low.iter().take(4096).filter(|&&byte| byte == b'\n').count();
     let document = text.prose || text.role == Role::File || lines > 12;
-    let ends = memchr::memchr2_iter(b'\n', b'\r', low).take(512).map(|at| at + 1);
+    let ends = std::iter::once(0).chain(memchr::memchr2_iter(b'\n', b'\r', low).take(512).map(|at| at + 1));
     let wide_ends = text.find_all("\u{560d}").chain(text.find_all("\u{560a}")).take(64).map(|at| at + 3);
     for at in ends.chain(wide_ends) {
         let line = trim(window(low.get(at..).unwrap_or_default(), 64));
@@ -106,6 +109,8 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
             }
         } else if line.starts_with(b"http/1.") || line.starts_with(b"http/2") {
             if document { 4 } else { 10 }
+        } else if matches!(name, b"get" | b"post" | b"put" | b"head" | b"delete" | b"options") && has(line, " http/") {
+            if document { 2 } else { 10 }
         } else if (name == b"get" || name == b"post") && behind.starts_with(b" /") {
             if document { 2 } else { 7 }
         } else if field && in_head && name.len() >= 3 && !text.prose && behind.get(1).is_some_and(|byte| *byte != b'/')

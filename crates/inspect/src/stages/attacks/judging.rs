@@ -7,7 +7,7 @@ use schema::json::{JsonLimits, Tape};
 
 use super::family::{Family, Weight};
 use super::gate::{Classes, GATE};
-use super::score::{self, Score};
+use super::score::{self, Score, Settles};
 use super::text::{Text, reads_like_prose};
 use super::{AttackPolicy, Introspection, ScoreUse, Sensitivity};
 use crate::values::decode::{Layers, unbase64, unescape, without_inner_tags};
@@ -190,8 +190,8 @@ impl<'p> Judging<'p> {
         }
         let score = score.get_or_insert_with(|| score::judge(text));
         let settles = match confidence {
-            Confidence::Likely => score.margin >= score::LIKELY_MARGIN,
-            _ => score.margin >= score::HINT_MARGIN,
+            Confidence::Likely => score.settles >= Settles::Likely,
+            _ => score.settles >= Settles::Hint,
         };
         Some(if settles { Confidence::Sure } else { confidence })
     }
@@ -205,12 +205,10 @@ impl<'p> Judging<'p> {
         if self.lowest.as_ref().is_none_or(|lowest| score.value < lowest.value) {
             self.lowest = Some(score);
         }
-        let confidence = if score.margin >= score::SURE_MARGIN {
-            Confidence::Sure
-        } else if score.margin >= score::LIKELY_MARGIN {
-            Confidence::Likely
-        } else {
-            return;
+        let confidence = match score.settles {
+            Settles::Alone => Confidence::Sure,
+            Settles::Hint => Confidence::Likely,
+            _ => return,
         };
         let evidence = format!("score {}: {}", score.value, score::explain(text));
         self.push(AttackReason::Score, confidence, text.spot, evidence, layers);

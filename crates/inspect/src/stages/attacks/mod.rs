@@ -38,7 +38,7 @@ pub use judging::{Judged, Judging};
 use crate::http1::Framing;
 use crate::policy::Policy;
 use crate::stage::Stage;
-use crate::values::{Proven, nothing_proven, walk_body, walk_head};
+use crate::values::{Proven, walk_body, walk_head};
 use crate::view::{BodyView, BodyWish, RequestView, is_opaque};
 
 /// How readily the stage is sure.
@@ -104,7 +104,7 @@ impl Stage for Attacks {
     }
 
     fn judge_request_body(&self, policy: &Policy, _request: &RequestView<'_>, body: &BodyView<'_>, out: &mut Findings) {
-        judge_body(&policy.attacks, body, &nothing_proven, out);
+        judge_body(&policy.attacks, body, &|string| body.is_proven(string), out);
     }
 }
 

@@ -31,6 +31,11 @@ pub(super) const MARKERS: &[Marker] = &[
     any(0, "`on"),
     any(0, "\non"),
     any(0, "\ton"),
+    any(8, "![]+"),
+    any(8, "+[]]"),
+    any(7, "!![]"),
+    any(8, "[][[]]"),
+    any(10, "\u{bc}script"),
     call(0, "alert"),
     call(0, "confirm"),
     call(0, "prompt"),
@@ -251,7 +256,8 @@ fn tag(text: &Text<'_>, at: usize, shown: bool, weight: &mut Weight) {
             | b"isindex"
             | b"bgsound"
             | b"import"
-            | b"xss" | b"vmlframe"
+            | b"xss"
+            | b"vmlframe"
             | b"layer"
             | b"link"
             | b"keygen"
@@ -264,8 +270,7 @@ fn tag(text: &Text<'_>, at: usize, shown: bool, weight: &mut Weight) {
             ["src", "data", "href", "code", "http-equiv", "on", "style", "action", "@im", "namespace", "rel", ">"]
                 .iter()
                 .any(|name| has(attributes, name));
-        let embed =
-            local == b"iframe" && has(inside, "src=\"https://") && handler(attributes).is_none();
+        let embed = local == b"iframe" && has(inside, "src=\"https://") && handler(attributes).is_none();
         let document = has(text.low, "<html") || has(text.low, "<head") || has(text.low, "<!doctype html");
         let of_document = document && matches!(local, b"meta" | b"link" | b"style" | b"base" | b"xml");
         weight.add(

@@ -2,9 +2,17 @@
 
 use super::family::{Family, Weight};
 use super::gate::{Marker, any, start};
-use super::text::{Text, window};
+use super::text::{Text, is_word, window};
+use crate::values::Spot;
 
 pub(super) const MARKERS: &[Marker] = &[
+    start(0, "localhost"),
+    any(0, ".docker.internal"),
+    any(0, ".containers.internal"),
+    start(0, "ip6-l"),
+    start(0, "ipv6-l"),
+    start(0, "127.0.0.1"),
+    start(0, "0.0.0.0"),
     any(0, "://"),
     any(0, ":\\\\"),
     start(0, "//"),
@@ -106,10 +114,46 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
             }
         }
     }
+    // A host of the inside without a scheme, as the value of a parameter.
+    if matches!(text.spot, Spot::Query(_) | Spot::Form(_) | Spot::Xml(_)) {
+        let host = text
+            .low
+            .get(..text.low.iter().take(64).take_while(|byte| is_word(**byte) || matches!(byte, b'.' | b'-')).count())
+            .unwrap_or_default();
+        let behind = text.low.get(host.len()..).unwrap_or_default();
+        if INSIDE.iter().any(|name| name.as_bytes() == host)
+            && matches!(behind.first(), Some(b'/' | b':'))
+            && !behind.starts_with(b"://")
+        {
+            weight.add(10, "the machine itself");
+        }
+    }
     if weight.points >= 7 && weight.points < 10 && !text.prose && text.raw.len() <= 512 {
         weight.add(3, "nothing but an address");
     }
 }
+
+/// Names that only resolve inside.
+const INSIDE: &[&str] = &[
+    "localhost",
+    "localhost.localdomain",
+    "localhost4",
+    "localhost4.localdomain4",
+    "localhost6",
+    "localhost6.localdomain6",
+    "ipv6-localhost",
+    "ip6-localhost",
+    "ip6-loopback",
+    "ipv6-loopback",
+    "host.docker.internal",
+    "gateway.docker.internal",
+    "kubernetes.docker.internal",
+    "host.containers.internal",
+    "kubernetes.default.svc",
+    "127.0.0.1",
+    "0.0.0.0",
+    "169.254.169.254",
+];
 
 /// Weighs the authority of an address.
 fn host(text: &Text<'_>, authority: &[u8], weight: &mut Weight) {

@@ -198,7 +198,6 @@ pub(super) const MARKERS: &[Marker] = &[
     start(6, "ftp://"),
     any(5, "::$data"),
     any(4, "%00"),
-    any(6, "{file}"),
     any(5, ".php?"),
     any(4, "?/"),
 ];

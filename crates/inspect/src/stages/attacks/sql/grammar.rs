@@ -270,7 +270,10 @@ impl<'t> Stream<'t> {
         }
         let points = if self.just_broke(at) {
             11
-        } else if at == 0 || (self.follows_value(at) && self.kind(at - 1) != Some(Kind::Right)) {
+        } else if at == 0
+            || !self.prose && self.ends_in_comment.is_some()
+            || (self.follows_value(at) && self.kind(at - 1) != Some(Kind::Right))
+        {
             10
         } else if self.prose {
             2
@@ -301,7 +304,7 @@ impl<'t> Stream<'t> {
                 "temporary",
                 "or",
             ]),
-            b"insert" | b"merge" => next(&["into"]),
+            b"insert" | b"merge" | b"replace" => next(&["into"]),
             b"delete" => next(&["from"]),
             b"truncate" => next(&["table"]),
             b"update" => self.is(at + 2, &["set"]),
