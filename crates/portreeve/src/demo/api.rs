@@ -247,7 +247,7 @@ fn review(call: &Call, id: &str) -> Response<Body> {
     json_response(StatusCode::CREATED, &json!({"product": id, "stars": stars, "text": body.get("text")}))
 }
 
-/// The shop's own limit: fifty searches of one caller, then `429` for a while.
+/// The shop's own limit: twenty-five searches of one caller, then `429` for a while.
 fn search(call: &Call, shop: &Shop) -> Response<Body> {
     let caller = call.header("x-forwarded-for").to_owned();
     let mut inner = shop.lock();
@@ -256,8 +256,8 @@ fn search(call: &Call, shop: &Shop) -> Response<Body> {
     }
     let count = inner.searches.entry(caller).or_default();
     *count += 1;
-    if *count > 50 {
-        if *count > 120 {
+    if *count > 25 {
+        if *count > 70 {
             *count = 0;
         }
         let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "too many searches");
