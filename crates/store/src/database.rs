@@ -1,11 +1,13 @@
 //! How the SQLite files are opened: one version number, migrations that only go forward, readers beside the writer.
 
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::error::StoreError;
+use crate::error::{StoreError, io_error};
 
 /// How long a statement waits for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -43,6 +45,36 @@ fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Res
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// True when the file is no database, or one that is broken.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt))
+}
+
+/// Renames a damaged database to the first free `*.damaged-N` and removes what belongs to it.
+///
+/// # Errors
+/// When the file system refuses.
+pub fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
+    let with_suffix = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let free = (1u32..).map(|number| with_suffix(&format!(".damaged-{number}"))).find(|aside| !aside.exists());
+    let aside = free.unwrap_or_else(|| with_suffix(".damaged"));
+    fs::rename(path, &aside).map_err(io_error("set aside", path))?;
+    for suffix in ["-wal", "-shm"] {
+        // They would be taken for the new database's.
+        match fs::remove_file(with_suffix(suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("remove the rest of", path)(error));
+            }
+            _ => {}
+        }
+    }
+    Ok(aside)
 }
 
 /// Opens a database for reading; `None` when there is none yet.

@@ -48,7 +48,7 @@ fn child() {
 fn what_was_flushed_survives_kill_9() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut flushed: HashSet<u64> = HashSet::new();
-    for round in 0..6u64 {
+    for round in 0..4u64 {
         let mut child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "child", "--nocapture", "--test-threads=1"])
             .env(DIRECTORY, directory.path())
@@ -59,7 +59,7 @@ fn what_was_flushed_survives_kill_9() {
             .expect("a child");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
         // Killed after a different number of flushes each time: in the middle of a write, of a cut, or of neither.
-        let mut left = 3 + round * 7;
+        let mut left = 2 + round * 5;
         while left > 0 {
             let line = lines.next().expect("the child still writes").expect("a line");
             // The test runner writes on the same line before its first output.

@@ -2,6 +2,7 @@
 
 pub mod field;
 pub mod filter;
+mod parse;
 pub mod plan;
 
 use model::{Category, Reason, Timestamp};

@@ -23,7 +23,7 @@ struct Store {
 /// Several segments, a journal, and nothing unflushed.
 fn store(exchanges: usize) -> Store {
     let directory = tempfile::tempdir().expect("a directory");
-    let settings = Settings { segment_rows_max: 2_000, cut: Cut::Inline, ..Settings::default() };
+    let settings = Settings { segment_rows_max: 1_000, cut: Cut::Inline, ..Settings::default() };
     let mut writer = Writer::open_on(Disk::unsynced(), directory.path(), settings).expect("a writer");
     let mut traffic = Traffic::new(30);
     let mut events = Vec::new();
@@ -54,7 +54,7 @@ fn count(reader: &Reader, until: Timestamp, filter: &str) -> i64 {
 
 #[test]
 fn filters_mean_what_they_say() {
-    let store = store(5_000);
+    let store = store(2_600);
     let row = |event| Row::of(event, 1.0);
     type Expected = fn(&Row<'_>) -> bool;
     let cases: [(&str, Expected); 26] = [
@@ -92,13 +92,13 @@ fn filters_mean_what_they_say() {
         let by_hand = store.events.iter().filter(|event| expected(&row(event))).count();
         assert_eq!(count(&store.reader, store.until, filter), by_hand as i64, "{filter}");
     }
-    let half = store.events[2_500].at;
-    assert_eq!(count(&store.reader, half, ""), 2_500);
+    let half = store.events[1_300].at;
+    assert_eq!(count(&store.reader, half, ""), 1_300);
 }
 
 #[test]
 fn groups_and_measures_agree_with_counting_by_hand() {
-    let store = store(4_300);
+    let store = store(2_300);
     let measures =
         ["count", "errors", "refused", "distinct(session)", "mean(latency)", "p50(latency)", "p95(latency)", "last"];
     let query = Query {
@@ -191,12 +191,12 @@ fn stored_form(row: &Row<'_>) -> Vec<u8> {
 
 #[test]
 fn lists_are_in_order_and_whole() {
-    let store = store(9_300);
+    let store = store(3_300);
     for (order, limit) in [
         (Direction::Descending, None),
         (Direction::Ascending, None),
         (Direction::Descending, Some(250)),
-        (Direction::Ascending, Some(2_500)),
+        (Direction::Ascending, Some(1_500)),
     ] {
         let query = EventQuery { since: START, until: store.until, filter: Filter::everything(), order, limit };
         let rows = listed(&store.reader, query);
@@ -239,7 +239,7 @@ fn a_reader_follows_the_writer() {
 
 #[test]
 fn damaged_segments_are_left_out_and_named() {
-    let store = store(6_200);
+    let store = store(3_200);
     let segments = store.reader.layout().list().expect("a list").segments;
     assert_eq!(segments.len(), 3);
     // One is cut, one has a hole in the middle.
@@ -251,7 +251,7 @@ fn damaged_segments_are_left_out_and_named() {
     fs::write(&segments[1].path, bytes).expect("a file with a hole");
     let query = Query::count(START, store.until, Filter::parse("latency>=0 and path~/").expect("a filter"));
     let answer = store.reader.query_blocking(&query, names()).expect("an answer");
-    assert_eq!(answer.rows, [[Cell::Integer(2_200)]]);
+    assert_eq!(answer.rows, [[Cell::Integer(1_200)]]);
     assert_eq!(answer.scan.damaged, [segments[0].path.clone(), segments[1].path.clone()]);
     let rows = listed(
         &store.reader,
@@ -263,12 +263,12 @@ fn damaged_segments_are_left_out_and_named() {
             limit: None,
         },
     );
-    assert_eq!(rows.len(), 2_200);
+    assert_eq!(rows.len(), 1_200);
 }
 
 #[test]
 fn a_list_survives_retention() {
-    let store = store(9_000);
+    let store = store(5_000);
     let query = EventQuery {
         since: START,
         until: store.until,
@@ -283,12 +283,12 @@ fn a_list_survives_retention() {
     while let Some(slice) = stream.next_blocking() {
         rows += slice.expect("exchanges").len();
     }
-    assert!(rows == 7_000 || rows == 6_999, "{rows}");
+    assert!(rows == 4_000 || rows == 3_999, "{rows}");
 }
 
 #[test]
 fn limits_of_memory_and_time_are_told() {
-    let store = store(8_000);
+    let store = store(4_000);
     let open = |limits| Reader::open(store.directory.path(), limits).expect("a reader");
     let all = Query {
         group_by: vec![Group::Field(Field::Id), Group::Field(Field::Path)],

@@ -34,15 +34,23 @@ pub struct Rollups {
     ids: HashMap<Scope, i64>,
     /// Exchanges counted under `unmatched` because there were too many series.
     folded: u64,
+    set_aside: Option<PathBuf>,
 }
 
 impl Rollups {
-    /// Opens or makes the database.
+    /// Opens or makes the database. One that is damaged is set aside as `*.damaged-N`, so that recording goes on.
     ///
     /// # Errors
     /// When SQLite refuses, or the file is of a later version.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self, StoreError> {
-        let connection = database::open_writing(path, &MIGRATIONS)?;
+        let mut set_aside = None;
+        let connection = match database::open_writing(path, &MIGRATIONS) {
+            Err(StoreError::Database(error)) if database::is_damage(&error) => {
+                set_aside = Some(database::set_aside(path)?);
+                database::open_writing(path, &MIGRATIONS)?
+            }
+            other => other?,
+        };
         Ok(Self {
             path: path.to_owned(),
             connection: Some(connection),
@@ -50,6 +58,7 @@ impl Rollups {
             series_max: (settings.series_max as usize).max(1),
             ids: HashMap::new(),
             folded: 0,
+            set_aside,
         })
     }
 
@@ -79,6 +88,11 @@ impl Rollups {
     /// Exchanges counted under `unmatched` because there were too many series at once.
     pub const fn folded(&self) -> u64 {
         self.folded
+    }
+
+    /// Where the database was put that was found damaged when opening.
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
     }
 
     /// Series waiting for the database.
