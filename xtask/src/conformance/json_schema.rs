@@ -6,7 +6,7 @@ use schema::document::Document;
 use schema::json::{TapeBuilder, Value};
 use schema::rules::{Dialect, Direction, Library, RuleCompiler};
 
-use super::Row;
+use super::formats::Row;
 
 /// Runs the suite found in the folder `json-schema-test-suite` of the corpora.
 pub fn run(corpora: &Path) -> Result<Vec<Row>, String> {
@@ -17,7 +17,7 @@ pub fn run(corpora: &Path) -> Result<Vec<Row>, String> {
         ("optional", "tests/draft2020-12/optional", false),
         ("optional format", "tests/draft2020-12/optional/format", true),
     ] {
-        let mut row = Row { suite: "json-schema", group: group.to_owned(), passed: 0, failed: 0, failing: Vec::new() };
+        let mut row = Row::new("json-schema", group);
         let mut files: Vec<PathBuf> = std::fs::read_dir(suite.join(folder))
             .map_err(|error| format!("cannot read `{}`: {error}", suite.join(folder).display()))?
             .filter_map(|entry| Some(entry.ok()?.path()))
@@ -42,7 +42,7 @@ fn run_file(suite: &Path, file: &Path, formats: bool, row: &mut Row) -> Result<(
         let Some(schema) = group.get("schema") else { continue };
         let mut compiler = RuleCompiler::new(library(suite));
         compiler.asserts_formats = formats;
-        let bytes = to_text(schema);
+        let bytes = schema::json::to_text(schema);
         let schema = Document::parse("schema.json", bytes.as_bytes()).map_err(|diagnostic| diagnostic.to_string())?;
         let root = compiler.library.add("file:///schema.json", schema);
         let rule = compiler.rule(root, Dialect::Draft202012);
@@ -55,13 +55,9 @@ fn run_file(suite: &Path, file: &Path, formats: bool, row: &mut Row) -> Result<(
             let mut builder = TapeBuilder::new();
             builder.copy(data);
             let tape = builder.finish();
-            if rules.is_valid(rule, tape.root(), Direction::Neither) == expected {
-                row.passed += 1;
-            } else {
-                row.failed += 1;
-                row.failing
-                    .push(format!("{name}: {group_name}: {}", case.get("description").map(text).unwrap_or_default()));
-            }
+            let passed = rules.is_valid(rule, tape.root(), Direction::Neither) == expected;
+            let case_name = case.get("description").map(text).unwrap_or_default();
+            row.count(&format!("{name}: {group_name}: {case_name}"), passed);
         }
     }
     Ok(())
@@ -74,8 +70,4 @@ fn library(suite: &Path) -> Library {
         let path = uri.strip_prefix("http://localhost:1234/").ok_or_else(|| format!("`{uri}` is not local"))?;
         std::fs::read(remotes.join(path)).map_err(|error| error.to_string())
     }))
-}
-
-fn to_text(value: Value<'_>) -> String {
-    schema::json::to_text(value)
 }

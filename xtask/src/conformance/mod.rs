@@ -3,9 +3,14 @@
 
 mod crs_hygiene;
 mod desync;
+mod formats;
+mod graphql;
 mod http1;
+mod json;
+mod json_schema;
 mod llhttp;
 mod smuggler;
+mod xml;
 
 use clap::Subcommand;
 
@@ -20,6 +25,8 @@ pub enum Conformance {
     Llhttp(http1::Arguments),
     /// The protocol families of the OWASP Core Rule Set's tests.
     CrsHygiene(http1::Arguments),
+    /// JSON parsing, JSON Schema, GraphQL and XML.
+    Formats(http1::Arguments),
 }
 
 /// Runs one of them.
@@ -29,5 +36,6 @@ pub fn run(which: &Conformance) -> crate::Outcome {
         Conformance::Smuggler(arguments) => smuggler::run(arguments),
         Conformance::Llhttp(arguments) => llhttp::run(arguments),
         Conformance::CrsHygiene(arguments) => crs_hygiene::run(arguments),
+        Conformance::Formats(arguments) => formats::run(arguments),
     }
 }

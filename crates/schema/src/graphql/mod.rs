@@ -126,6 +126,18 @@ impl GraphqlContract {
         &self.limits
     }
 
+    /// The rules of the specification that a document breaks by this schema, by name, once for each place: for
+    /// documents that need not run, such as fragments alone. `None` when it cannot be parsed.
+    pub fn broken_rules(&self, document: &str) -> Option<Vec<&'static str>> {
+        let parsed = ast::Document::parse(document, "document.graphql").ok()?;
+        let Some(schema) = &self.schema else { return Some(Vec::new()) };
+        let errors = match parsed.to_executable_validate(schema) {
+            Ok(_) => return Some(Vec::new()),
+            Err(error) => error.errors,
+        };
+        Some(errors.iter().map(|diagnostic| diagnostic.error.unstable_error_name().unwrap_or("Other")).collect())
+    }
+
     /// Judges one operation. A request without document (a persisted query) cannot be judged here and passes.
     pub fn judge(&self, request: &GraphqlRequest) -> GraphqlJudgement {
         let mut judgement = GraphqlJudgement { name: request.operation_name.clone(), ..GraphqlJudgement::default() };
@@ -229,6 +241,11 @@ impl GraphqlJudgement {
         self.violations.push(violation);
         self
     }
+}
+
+/// Whether a text is a GraphQL document at all, of definitions of any kind.
+pub fn parses(document: &str) -> bool {
+    ast::Document::parse(document, "document.graphql").is_ok()
 }
 
 fn variables_misfit() -> GraphqlViolation {

@@ -42,7 +42,7 @@ fn valid_operations_pass_and_are_named() {
 #[test]
 fn what_does_not_fit_the_schema_is_refused() {
     assert_eq!(rules("{ user { name } }", ""), ["RequiredArgument"]);
-    assert_eq!(rules("{ users { nope } }", ""), ["UndefinedField"]);
+    assert_eq!(rules("{ users { id nope } }", ""), ["UndefinedField"]);
     assert_eq!(rules("query($id: ID!) { user(id: $id) { id } }", r#"{"id":{}}"#), ["variables"]);
     assert_eq!(rules("query($f: Filter) { users(filter: $f) { id } }", r#"{"f":{"role":"ROOT"}}"#), ["variables"]);
     assert_eq!(rules("query($f: Filter) { users(filter: $f) { id } }", r#"{"f":{"role":"GUEST"}}"#), [""; 0]);

@@ -35,6 +35,12 @@ impl<'t> Number<'t> {
         self.text
     }
 
+    /// True when it is written as a whole number, without point or exponent.
+    #[inline]
+    pub(crate) fn is_plain_integer(self) -> bool {
+        self.plain_integer
+    }
+
     /// True for a whole number however it is written: `1`, `1.0` and `1e2` are.
     #[inline]
     pub fn is_integer(self) -> bool {

@@ -175,7 +175,7 @@ impl<'a, 'l> Parser<'a, 'l> {
         let mut is_suspicious = false;
         let mut at = object + 1;
         while at < end && !is_suspicious {
-            let bit = 1u64 << filter_bit(self.tape.node_text(self.tape.node(at)));
+            let bit = 1u64 << filter_bit(self.tape.node_bytes(self.tape.node(at)));
             is_suspicious = filter & bit != 0;
             filter |= bit;
             at = self.after(at + 1);
@@ -423,8 +423,7 @@ fn is_wide(bytes: &[u8]) -> bool {
 }
 
 #[inline]
-fn filter_bit(key: &str) -> u32 {
-    let bytes = key.as_bytes();
+fn filter_bit(bytes: &[u8]) -> u32 {
     let end = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or(0));
     let middle = bytes.get(bytes.len() / 2);
     let mix = end(bytes.first()).wrapping_mul(31) ^ end(bytes.last()).wrapping_mul(131) ^ end(middle).wrapping_mul(521);

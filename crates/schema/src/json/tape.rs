@@ -163,6 +163,14 @@ impl<'a> Tape<'a> {
         source.get(start..end).unwrap_or_default()
     }
 
+    /// The bytes of a string, key or number node; cheaper than its text.
+    #[inline]
+    pub(super) fn node_bytes(&self, node: Node) -> &[u8] {
+        let (start, end) = (node.a as usize, node.a as usize + node.b as usize);
+        let source = if node.in_arena { self.arena.as_bytes() } else { self.text.as_bytes() };
+        source.get(start..end).unwrap_or_default()
+    }
+
     pub(super) fn string_at(&self, index: u32) -> Option<StringAt<'_>> {
         StringAt::new(self, index)
     }

@@ -26,12 +26,31 @@ pub struct Pattern {
 
 #[derive(Clone, Debug)]
 enum Program {
-    /// `^[...]{min,max}$` over ASCII characters.
-    Repeat { class: [u64; 2], min: usize, max: usize },
+    /// Repeated classes of ASCII characters from start to end, such as `^[A-Z]{2}-\d+$`.
+    Sequence(Vec<Repeat>),
     /// `^literal`.
     Prefix(Box<str>),
     /// Anything else, with what must and must not match at the start.
     Regex { main: Regex, ahead: Vec<(Expect, Regex)> },
+}
+
+/// A class of ASCII characters as a bit set, and how often it occurs.
+#[derive(Clone, Copy, Debug)]
+struct Repeat {
+    class: [u64; 2],
+    min: usize,
+    max: usize,
+}
+
+impl Repeat {
+    #[inline]
+    fn has(&self, byte: u8) -> bool {
+        self.class.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1)
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.class.iter().zip(&other.class).any(|(a, b)| a & b != 0)
+    }
 }
 
 /// Whether a look-ahead must match.
@@ -64,9 +83,16 @@ impl Pattern {
     /// Whether the expression matches somewhere in the text. Linear in the text.
     pub fn is_match(&self, text: &str) -> bool {
         match &self.program {
-            Program::Repeat { class, min, max } => {
-                let has = |byte: u8| class.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1);
-                text.len() >= *min && text.len() <= *max && text.bytes().all(has)
+            Program::Sequence(sequence) => {
+                let mut rest = text.as_bytes();
+                for repeat in sequence {
+                    let count = rest.iter().take(repeat.max).take_while(|byte| repeat.has(**byte)).count();
+                    if count < repeat.min {
+                        return false;
+                    }
+                    rest = rest.get(count..).unwrap_or_default();
+                }
+                rest.is_empty()
             }
             Program::Prefix(prefix) => text.starts_with(&**prefix),
             Program::Regex { main, ahead } => {
@@ -84,12 +110,9 @@ impl Pattern {
     /// True when every string that matches consists of letters, digits and `-_.:` only and is therefore harmless to
     /// every interpreter behind the API.
     pub fn proves_text(&self) -> bool {
-        let Program::Repeat { class, .. } = &self.program else { return false };
+        let Program::Sequence(sequence) = &self.program else { return false };
         let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-        (0..128u8).all(|byte| {
-            let in_class = class.get(usize::from(byte >> 6)).is_some_and(|word| word >> (byte & 63) & 1 == 1);
-            !in_class || harmless(byte)
-        })
+        sequence.iter().all(|repeat| (0..128u8).all(|byte| !repeat.has(byte) || harmless(byte)))
     }
 }
 
@@ -116,29 +139,62 @@ fn native(source: &str) -> Option<Program> {
     if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/' | b' ')) {
         return Some(Program::Prefix(rest.into()));
     }
-    let rest = rest.strip_suffix('$')?;
-    let (class, rest) = if let Some(rest) = rest.strip_prefix("\\d") {
+    let mut rest = rest.strip_suffix('$')?;
+    let mut sequence: Vec<Repeat> = Vec::new();
+    while !rest.is_empty() {
+        let (repeat, after) = next_repeat(rest)?;
+        // Taking as much as there is is only right when what follows cannot begin with it.
+        if let Some(last) = sequence.last()
+            && last.min != last.max
+            && (last.overlaps(&repeat) || repeat.min == 0)
+        {
+            return None;
+        }
+        sequence.push(repeat);
+        rest = after;
+    }
+    (!sequence.is_empty()).then_some(Program::Sequence(sequence))
+}
+
+/// One class or plain character with its repetition, and what follows.
+fn next_repeat(text: &str) -> Option<(Repeat, &str)> {
+    let (class, rest) = if let Some(rest) = text.strip_prefix("\\d") {
         (bits(|byte| byte.is_ascii_digit()), rest)
-    } else if let Some(rest) = rest.strip_prefix("\\w") {
+    } else if let Some(rest) = text.strip_prefix("\\w") {
         (bits(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), rest)
-    } else {
-        let (inside, rest) = rest.strip_prefix('[')?.split_once(']')?;
+    } else if let Some(rest) = text.strip_prefix('[') {
+        let (inside, rest) = rest.split_once(']')?;
         (simple_class(inside)?, rest)
+    } else {
+        let (first, rest) = match text.strip_prefix('\\') {
+            Some(escaped) => (escaped.bytes().next().filter(|byte| byte.is_ascii_punctuation())?, escaped.get(1..)?),
+            None => {
+                let is_plain = |byte: &u8| {
+                    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'/' | b':' | b' ' | b'@' | b',')
+                };
+                (text.bytes().next().filter(is_plain)?, text.get(1..)?)
+            }
+        };
+        (bits(|byte| byte == first), rest)
     };
-    let (min, max) = match rest {
-        "" => (1, 1),
-        "+" => (1, usize::MAX),
-        "*" => (0, usize::MAX),
-        _ => {
-            let counts = rest.strip_prefix('{')?.strip_suffix('}')?;
-            match counts.split_once(',') {
+    let (min, max, rest) = match rest.bytes().next() {
+        Some(b'+') => (1, usize::MAX, rest.get(1..)?),
+        Some(b'*') => (0, usize::MAX, rest.get(1..)?),
+        Some(b'?') => (0, 1, rest.get(1..)?),
+        Some(b'{') => {
+            let (counts, rest) = rest.get(1..)?.split_once('}')?;
+            let (min, max) = match counts.split_once(',') {
                 Some((min, "")) => (min.parse().ok()?, usize::MAX),
                 Some((min, max)) => (min.parse().ok()?, max.parse().ok()?),
                 None => (counts.parse().ok()?, counts.parse().ok()?),
-            }
+            };
+            (min, max, rest)
         }
+        _ => (1, 1, rest),
     };
-    (min <= max).then_some(Program::Repeat { class, min, max })
+    // A lazy or doubled quantifier is for the engine to judge.
+    let is_clean = !rest.starts_with(['+', '*', '?', '{']) && min <= max;
+    is_clean.then_some((Repeat { class, min, max }, rest))
 }
 
 /// Letters, digits, a few plain characters and ranges between letters or digits; anything else needs the engine.
@@ -260,7 +316,17 @@ mod tests {
                 assert_eq!(Pattern::new(source).unwrap().is_match(text), engine.is_match(text), "{source} {text:?}");
             }
         }
-        for source in ["^a+b$", "^[^a]$", "^[a-]b$", "^[!-/]$", "^a|b$"] {
+        for source in ["^a+b$", r"^[A-Z]{2}-\d{2,3}\.x?$", "^a?b+c*$", "^-?[0-9]+$", "^[a-c]{2}[b-d]$"] {
+            assert!(native(source).is_some() || source == "^a?b+c*$", "{source}");
+            let engine = compile(&translate::translate(source).unwrap().main).unwrap();
+            for text in [
+                "", "aab", "b", "ab", "AB-12.", "AB-123.x", "AB-1234.", "-5", "55", "abb", "aad", "abd", "ad", "bbcc",
+                "é",
+            ] {
+                assert_eq!(Pattern::new(source).unwrap().is_match(text), engine.is_match(text), "{source} {text:?}");
+            }
+        }
+        for source in ["^a+a$", "^[^a]$", "^[a-]b+b$", "^[!-/]$", "^a|b$", "^a+?b$", "^(a)$"] {
             assert!(native(source).is_none(), "{source}");
         }
     }

@@ -343,9 +343,17 @@ impl<'r> Checker<'r> {
     fn check_number(&mut self, rules: &NumberRules, value: Value<'_>) -> bool {
         use std::cmp::Ordering::{Equal, Greater, Less};
         let Some(number) = value.as_number() else { return true };
-        let whole = number.as_i64();
+        let whole = if number.is_plain_integer() { number.as_i64() } else { None };
         let order = |bound: &super::node::Bound| match (whole, bound.whole) {
             (Some(a), Some(b)) => a.cmp(&b),
+            // A number that is not whole and a small whole bound: a double decides unless they are close.
+            (None, Some(b)) if b.unsigned_abs() < 1 << 52 => {
+                let (value, bound_value) = (number.as_f64(), b as f64);
+                match value.partial_cmp(&bound_value) {
+                    Some(order) if (value - bound_value).abs() > bound_value.abs() * 1e-9 + 1e-9 => order,
+                    _ => number.compare(bound.number()),
+                }
+            }
             _ => number.compare(bound.number()),
         };
         let mut fits = true;
