@@ -43,9 +43,8 @@ impl HostContext {
     }
 
     /// Counts one request.
-    pub fn observe(&mut self, observation: &Observation) {
+    pub fn observe(&mut self, observation: &Observation, media: Media) {
         self.requests = self.requests.saturating_add(1);
-        let media = Media::of(observation.response_type.as_deref());
         match media {
             Media::None => self.untyped += u32::from(!matches!(observation.status, 204 | 304)),
             Media::Html => self.pages += u32::from(observation.status < 400),
@@ -140,7 +139,7 @@ impl Clients {
     }
 
     /// Counts one request.
-    pub fn observe(&mut self, key: u64, observation: &Observation) {
+    pub fn observe(&mut self, key: u64, observation: &Observation, media: Media) {
         if self.seen.len() >= self.clients_max && !self.seen.contains_key(&key) {
             // The quiet half goes; a client that matters comes back.
             let mut counts: Vec<u32> = self.seen.values().map(|client| client.requests).collect();
@@ -151,7 +150,6 @@ impl Clients {
         let client = self.seen.entry(key).or_default();
         client.requests = client.requests.saturating_add(1);
         client.errors += u32::from(observation.status >= 400 && !matches!(observation.status, 401 | 429));
-        let media = Media::of(observation.response_type.as_deref());
         client.pages += u32::from(matches!(media, Media::Html | Media::Script | Media::Picture));
         client.private = match observation.client {
             Some(std::net::IpAddr::V4(address)) => address.is_private() || address.is_loopback(),
@@ -195,7 +193,7 @@ mod tests {
     fn the_client_table_is_bounded() {
         let mut clients = Clients::new(100);
         for key in 0..10_000u64 {
-            clients.observe(ml::hash::mix(1, key), &Observation::default());
+            clients.observe(ml::hash::mix(1, key), &Observation::default(), Media::None);
         }
         assert!(clients.len() <= 101, "{}", clients.len());
     }

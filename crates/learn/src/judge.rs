@@ -55,8 +55,17 @@ pub struct Values {
 /// Values kept for type inference.
 pub const VALUES_KEPT_MAX: usize = 48;
 
-/// What decides at each place: gives, for every candidate, the probability that it is a value of a parameter.
-pub type Decide<'a> = dyn FnMut(&Place, &[Candidate]) -> Vec<f32> + 'a;
+/// What decides at each place.
+pub type Decide<'a> = dyn FnMut(&Place, &[Candidate]) -> Judged + 'a;
+
+/// A decision about the candidates of one place.
+#[derive(Clone, Debug, Default)]
+pub struct Judged {
+    /// For every candidate, the probability that it is a value of a parameter.
+    pub probabilities: Vec<f32>,
+    /// What it rests on; empty when nobody will ask.
+    pub rows: Vec<Row>,
+}
 
 /// A tree of branches; the first is the root.
 pub type Branches = Vec<Branch>;
@@ -73,7 +82,7 @@ pub fn judge(trie: &Trie, models: &Models, constraints: &Constraints) -> Branche
     let mut decide = |place: &Place, candidates: &[Candidate]| {
         let mut judged = probabilities(models, place, candidates);
         if !constraints.is_empty() {
-            constraints.apply(&place.template, candidates, &mut judged);
+            constraints.apply(&place.template, candidates, &mut judged.probabilities);
         }
         judged
     };
@@ -81,13 +90,13 @@ pub fn judge(trie: &Trie, models: &Models, constraints: &Constraints) -> Branche
 }
 
 /// The models' probabilities for the candidates of a place, guards applied.
-pub fn probabilities(models: &Models, place: &Place, candidates: &[Candidate]) -> Vec<f32> {
+pub fn probabilities(models: &Models, place: &Place, candidates: &[Candidate]) -> Judged {
     let rows = rows(place, candidates, &models.lexicon);
     let first: Vec<f32> = rows.iter().map(|row| models.segment.probability(row)).collect();
     let second = second_rows(candidates, &rows, &first);
     let mut judged: Vec<f32> = second.iter().map(|row| models.segment_second.probability(row)).collect();
     guard(candidates, &mut judged);
-    judged
+    Judged { probabilities: judged, rows }
 }
 
 /// A piece that never varies and has plenty of traffic is a constant unless it is an unmistakable id: a single wrong
@@ -196,7 +205,7 @@ fn split(
     decide: &mut Decide<'_>,
     models: &Models,
 ) -> Vec<Branch> {
-    let probabilities = decide(place, &candidates);
+    let Judged { probabilities, rows } = decide(place, &candidates);
     let mut branches = Vec::new();
     let mut merged: SmallVec<[NodeId; 8]> = SmallVec::new();
     let mut values = Values::default();
@@ -242,8 +251,10 @@ fn split(
     values.forms.sort_by_key(|&(form, count)| (std::cmp::Reverse(count), form));
     values.heaviest.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     values.heaviest.truncate(VALUES_KEPT_MAX);
-    if let Some((_, at)) = heaviest_at {
-        values.reasons = reasons(models, place, &candidates, at);
+    if let Some(row) = heaviest_at.and_then(|(_, at)| rows.get(at)) {
+        let weights = models.segment.reasons(row, 4);
+        let reason = |(feature, weight): (usize, f32)| Some((feature, *row.get(feature)?, weight));
+        values.reasons = weights.into_iter().filter_map(reason).collect();
     }
     let nodes = merged.to_vec();
     branches.push(Branch {
@@ -258,17 +269,6 @@ fn split(
         depth: 0,
     });
     branches
-}
-
-/// The features that weighed most for one candidate, with their values: only where a person may ask, so not for crowds.
-fn reasons(models: &Models, place: &Place, candidates: &[Candidate], at: usize) -> Vec<(usize, f32, f32)> {
-    if models.segment.features() == 0 {
-        return Vec::new();
-    }
-    let all: Vec<Row> = rows(place, candidates, &models.lexicon);
-    let Some(row) = all.get(at) else { return Vec::new() };
-    let weights = models.segment.reasons(row, 4);
-    weights.into_iter().filter_map(|(feature, weight)| Some((feature, *row.get(feature)?, weight))).collect()
 }
 
 /// Decides what becomes of the pieces behind a joint. Behind a parameter, a varying suffix is a parameter of its own

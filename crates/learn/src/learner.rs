@@ -19,7 +19,7 @@ use crate::models::Models;
 use crate::noise::Site;
 use crate::path::{Pieces, pieces, query_of};
 use crate::protocol::hints;
-use crate::request::{Agent, Media, Signature, signature};
+use crate::request::{Agent, ClassMemory, Classes, Media, Signature, signature};
 use crate::schemas::EndpointSchema;
 use crate::trie::{MethodId, NodeId, Terminal, Trie, TrieLimits};
 
@@ -167,6 +167,7 @@ pub struct Learner {
     methods: Vec<Box<str>>,
     clients: Clients,
     signatures: HashMap<u64, f32, BuildPassHasher>,
+    classes: ClassMemory,
     constraints: Constraints,
     inventory: Inventory,
     shape_limits: ShapeLimits,
@@ -201,6 +202,7 @@ impl Learner {
             methods: METHODS.iter().map(|&method| method.into()).collect(),
             clients: Clients::new(limits.clients_max),
             signatures: HashMap::default(),
+            classes: ClassMemory::default(),
             constraints: Constraints::default(),
             inventory: Inventory::default(),
             shape_limits: ShapeLimits { nodes_max: 1_000, ..ShapeLimits::default() },
@@ -272,12 +274,13 @@ impl Learner {
         let Some(host) = self.host_index(&observation.host) else { return };
         let pieces = pieces(&observation.target);
         let client = Clients::key(observation);
-        let probability = self.api_probability_at(observation, &pieces, host, client);
+        let classes = self.classes.classes(observation);
+        let probability = self.api_probability_at(observation, &pieces, classes, host, client);
         if let Some((_, _, context)) = self.hosts.get_mut(host) {
-            context.observe(observation);
+            context.observe(observation, classes.response);
         }
         if let Some(client) = client {
-            self.clients.observe(client, observation);
+            self.clients.observe(client, observation, classes.response);
         }
         let method = self.method_id(&observation.method);
         let disguised = self.hosts.get(host).is_some_and(|(_, _, context)| context.error_shape_class(observation) == 3);
@@ -299,7 +302,7 @@ impl Learner {
             return;
         }
         let Some(terminal) = group.trie.terminal(node, method) else { return };
-        record(terminal, observation, probability, disguised, client, host as u16);
+        record(terminal, observation, classes, &Circumstances { probability, disguised, client, host: host as u16 });
     }
 
     /// The template of a found endpoint, parameters as `{}`, literals as most requests of its method spell them.
@@ -326,12 +329,12 @@ impl Learner {
         Some((*group, self.groups.get(*group)?.trie.find(&pieces(&observation.target))?))
     }
 
-    /// Judges the groups that have grown by a quarter since they were last judged. Gives how many were judged.
+    /// Judges the groups that have grown by half since they were last judged. Gives how many were judged.
     pub fn refresh(&mut self) -> usize {
         let mut judged = 0;
         for at in 0..self.groups.len() {
             let due = self.groups.get(at).is_some_and(|group| {
-                u64::from(group.trie.sequence) * 4 >= u64::from(group.judged_at) * 5
+                u64::from(group.trie.sequence) * 2 >= u64::from(group.judged_at) * 3
                     && group.trie.sequence > group.judged_at
             });
             if due {
@@ -390,28 +393,31 @@ impl Learner {
         let (_, group, _) = self.hosts.get(host)?;
         let group = *group;
         let found = self.groups.get(group)?.matcher.find(&observation.method, &pieces)? as usize;
-        let probability = self.api_probability_at(observation, &pieces, host, Clients::key(observation));
+        let classes = self.classes.classes(observation);
+        let probability = self.api_probability_at(observation, &pieces, classes, host, Clients::key(observation));
         (probability >= REQUEST_MIN).then_some(Placed { group, found, probability })
     }
 
     /// The signature of a request in its present context, for training.
     pub fn signature(&mut self, observation: &Observation) -> Option<Signature> {
         let host = self.host_index(&observation.host)?;
+        let classes = self.classes.classes(observation);
         let client = Clients::key(observation).and_then(|key| self.clients.find(key));
         let (_, _, context) = self.hosts.get(host)?;
-        Some(signature(observation, &pieces(&observation.target), context, client))
+        Some(signature(observation, &pieces(&observation.target), classes, context, client))
     }
 
     fn api_probability_at(
         &mut self,
         observation: &Observation,
         pieces: &Pieces<'_>,
+        classes: Classes,
         host: usize,
         client: Option<u64>,
     ) -> f32 {
         let Some((_, _, context)) = self.hosts.get(host) else { return 0.0 };
         let client = client.and_then(|key| self.clients.find(key));
-        let signature = signature(observation, pieces, context, client);
+        let signature = signature(observation, pieces, classes, context, client);
         let key = hash_bytes(self.key, &signature);
         if let Some(&probability) = self.signatures.get(&key) {
             return probability;
@@ -478,15 +484,17 @@ impl Learner {
     }
 }
 
-/// Writes one exchange into its terminal.
-fn record(
-    terminal: &mut Terminal,
-    observation: &Observation,
+/// What the learner knows about an exchange beside the exchange itself.
+struct Circumstances {
     probability: f32,
     disguised: bool,
     client: Option<u64>,
     host: u16,
-) {
+}
+
+/// Writes one exchange into its terminal.
+fn record(terminal: &mut Terminal, observation: &Observation, classes: Classes, known: &Circumstances) {
+    let Circumstances { probability, disguised, client, host } = *known;
     let status = observation.status;
     let class = match status {
         0..=299 => 0,
@@ -509,7 +517,7 @@ fn record(
     }
     terminal.successes = terminal.successes.saturating_add(1);
     terminal.api_sum += probability;
-    let media = Media::of(observation.response_type.as_deref());
+    let media = classes.response;
     terminal.structured += u32::from(media.structured());
     terminal.pages += u32::from(media == Media::Html);
     terminal.untyped += u32::from(media == Media::None);
@@ -517,7 +525,7 @@ fn record(
     terminal.sessions += u32::from(observation.session.is_some());
     terminal.credentials += u32::from(observation.credential == Some(true));
     terminal.credentials_known += u32::from(observation.credential.is_some());
-    let agent = match Agent::of(observation.agent.as_deref()) {
+    let agent = match classes.agent {
         Agent::Browser => Some(0),
         Agent::Library | Agent::Application => Some(1),
         Agent::Scanner | Agent::Crawler => Some(2),
@@ -527,7 +535,7 @@ fn record(
         *count += 1;
     }
     terminal.size_sum += observation.response_bytes.map_or(0.0, |bytes| (bytes as f32).ln_1p());
-    terminal.hints |= hints(observation);
+    terminal.hints |= hints(observation, classes);
     if let Some(shape) = observation.response_shape.as_deref() {
         terminal.shaped = terminal.shaped.saturating_add(1);
         // A settled shape hardly changes; one look in eight keeps it fresh.

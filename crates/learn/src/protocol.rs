@@ -3,7 +3,7 @@
 use model::{Observation, Protocol};
 
 use crate::path::path_of;
-use crate::request::Media;
+use crate::request::{Classes, Media};
 
 /// Bits of [`crate::trie::Terminal::hints`].
 const GRPC: u8 = 1;
@@ -15,11 +15,11 @@ const SOAP: u8 = 32;
 const MCP: u8 = 64;
 
 /// The hints of one exchange.
-pub fn hints(observation: &Observation) -> u8 {
-    let request = Media::of(observation.request_type.as_deref());
-    let response = Media::of(observation.response_type.as_deref());
+pub fn hints(observation: &Observation, classes: Classes) -> u8 {
+    let Classes { request, response, .. } = classes;
     let path = path_of(&observation.target);
-    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
+    let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    let is = |names: &[&str]| names.iter().any(|name| name.eq_ignore_ascii_case(last));
     let has_header = |name: &str| observation.custom_headers.iter().any(|header| **header == *name);
     let accepts = observation.accept.as_deref().unwrap_or_default();
     let mut hints = 0;
@@ -32,10 +32,10 @@ pub fn hints(observation: &Observation) -> u8 {
     if response == Media::Events {
         hints |= EVENTS;
     }
-    if last == "graphql" || last == "gql" {
+    if is(&["graphql", "gql"]) {
         hints |= GRAPHQL;
     }
-    if matches!(&*last, "jsonrpc" | "json-rpc" | "rpc") && request == Media::Json {
+    if request == Media::Json && is(&["jsonrpc", "json-rpc", "rpc"]) {
         hints |= JSON_RPC;
     }
     let soap_type = observation.request_type.as_deref().is_some_and(|value| value.contains("soap+xml"));
@@ -44,7 +44,7 @@ pub fn hints(observation: &Observation) -> u8 {
     }
     // MCP over HTTP asks for both kinds of answers on one POST (specification 2025-03-26, section Streamable HTTP).
     let both = accepts.contains("application/json") && accepts.contains("text/event-stream");
-    if has_header("mcp-session-id") || has_header("mcp-protocol-version") || last == "mcp" && both {
+    if has_header("mcp-session-id") || has_header("mcp-protocol-version") || is(&["mcp"]) && both {
         hints |= MCP;
     }
     hints
@@ -72,7 +72,10 @@ mod tests {
     #[test]
     fn protocols_are_told_from_heads() {
         let base = Observation { status: 200, ..Observation::default() };
-        let check = |observation: &Observation, expected| assert_eq!(protocol(hints(observation), false), expected);
+        let check = |observation: &Observation, expected| {
+            let classes = crate::request::ClassMemory::default().classes(observation);
+            assert_eq!(protocol(hints(observation, classes), false), expected);
+        };
         check(&base, Protocol::Rest);
         check(&Observation { request_type: Some("application/grpc".into()), ..base.clone() }, Protocol::Grpc);
         check(&Observation { status: 101, ..base.clone() }, Protocol::Websocket);

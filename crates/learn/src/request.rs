@@ -5,6 +5,9 @@
 //! product, and "the source does not know" is a class of its own everywhere, because logs lack fields and proxies strip
 //! them.
 
+use std::collections::HashMap;
+
+use ml::hash::{BuildPassHasher, hash_bytes};
 use model::Observation;
 
 use crate::context::{ClientContext, HostContext};
@@ -250,6 +253,55 @@ impl Agent {
     }
 }
 
+/// What the fields of one exchange are, by class.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classes {
+    /// Content type of the response.
+    pub response: Media,
+    /// Content type of the request.
+    pub request: Media,
+    /// The agent.
+    pub agent: Agent,
+    /// What it accepts.
+    accept: u8,
+}
+
+/// Classes of field values seen before: traffic repeats the same few, and judging them takes many comparisons.
+#[derive(Clone, Debug, Default)]
+pub struct ClassMemory {
+    media: HashMap<u64, Media, BuildPassHasher>,
+    agents: HashMap<u64, Agent, BuildPassHasher>,
+    accepts: HashMap<u64, u8, BuildPassHasher>,
+}
+
+const REMEMBERED_MAX: usize = 4_096;
+
+fn remembered<T: Copy>(memory: &mut HashMap<u64, T, BuildPassHasher>, text: Option<&str>, judge: fn(Option<&str>) -> T) -> T {
+    let Some(value) = text else { return judge(None) };
+    let key = hash_bytes(21, value.as_bytes());
+    if let Some(&known) = memory.get(&key) {
+        return known;
+    }
+    if memory.len() >= REMEMBERED_MAX {
+        memory.clear();
+    }
+    let class = judge(text);
+    memory.insert(key, class);
+    class
+}
+
+impl ClassMemory {
+    /// The classes of an exchange's fields.
+    pub fn classes(&mut self, observation: &Observation) -> Classes {
+        Classes {
+            response: remembered(&mut self.media, observation.response_type.as_deref(), Media::of),
+            request: remembered(&mut self.media, observation.request_type.as_deref(), Media::of),
+            agent: remembered(&mut self.agents, observation.agent.as_deref(), Agent::of),
+            accept: remembered(&mut self.accepts, observation.accept.as_deref(), accept_class),
+        }
+    }
+}
+
 fn accept_class(value: Option<&str>) -> u8 {
     let Some(value) = value else { return 0 };
     let value = value.to_ascii_lowercase();
@@ -430,7 +482,7 @@ const PROBE_WORDS: [&str; 30] = [
 fn probe_marks(target: &str, pieces: &Pieces<'_>) -> u8 {
     let path = crate::path::path_of(target);
     let hidden = pieces.iter().any(|piece| !piece.joined && piece.text.starts_with('.') && piece.text.len() > 1);
-    let named = pieces.iter().take(2).any(|piece| PROBE_WORDS.contains(&piece.text.to_ascii_lowercase().as_str()));
+    let named = pieces.iter().take(2).any(|piece| PROBE_WORDS.iter().any(|word| word.eq_ignore_ascii_case(&piece.text)));
     let injected = path.contains("..")
         || path.contains("%00")
         || path.contains("%2e%2e")
@@ -480,18 +532,18 @@ fn host_label(host: &str) -> u8 {
 pub fn signature(
     observation: &Observation,
     pieces: &Pieces<'_>,
+    classes: Classes,
     host: &HostContext,
     client: Option<&ClientContext>,
 ) -> Signature {
     let first = |count: usize, words: &[&str]| {
-        pieces.iter().take(count).any(|piece| words.contains(&piece.text.to_ascii_lowercase().as_str()))
+        pieces.iter().take(count).any(|piece| words.iter().any(|word| word.eq_ignore_ascii_case(&piece.text)))
     };
     let version = pieces.iter().take(4).any(|piece| Form::of(&piece.text) == Form::Version);
     let last = pieces.iter().rev().find(|piece| !piece.joined).map_or("", |piece| piece.text.as_ref());
     let marks = last.bytes().filter(|byte| matches!(byte, b'-' | b'_')).count().min(5) as u8;
     let query = query_of(&observation.target);
     let parameters = if query.is_empty() { 0 } else { query.split('&').count().min(4) as u8 };
-    let response = Media::of(observation.response_type.as_deref());
     let keys = match observation.response_shape.as_deref().map(<[u64]>::len) {
         None => 0,
         Some(0) => 1,
@@ -531,10 +583,10 @@ pub fn signature(
     [
         method,
         status_class(observation.status),
-        response as u8,
-        Media::of(observation.request_type.as_deref()) as u8,
-        accept_class(observation.accept.as_deref()),
-        Agent::of(observation.agent.as_deref()) as u8,
+        classes.response as u8,
+        classes.request as u8,
+        classes.accept,
+        classes.agent as u8,
         referer,
         fetch,
         extension_class(pieces),

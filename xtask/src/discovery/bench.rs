@@ -156,8 +156,12 @@ fn write_predictions(folder: &Path, site: &str, n: usize, predictions: &[Option<
 fn print_wrong(site: &SiteIndex, requests: &[Labelled], predictions: &[Option<String>]) {
     use std::collections::BTreeMap;
     let canon = |key: &str| super::metrics::canonical(key, site.case_insensitive);
-    let truths: std::collections::BTreeSet<String> =
-        requests.iter().filter(|one| one.observation.status < 400).filter_map(|one| one.template.as_deref()).map(canon).collect();
+    let truths: std::collections::BTreeSet<String> = requests
+        .iter()
+        .filter(|one| one.observation.status < 400)
+        .filter_map(|one| one.template.as_deref())
+        .map(canon)
+        .collect();
     let mut wrong: BTreeMap<(String, String), (usize, String)> = BTreeMap::new();
     for (request, prediction) in requests.iter().zip(predictions) {
         let prediction = prediction.as_deref().map(canon);
@@ -184,17 +188,38 @@ fn mean(runs: &[&Run], value: fn(&Figures) -> f64) -> Cell {
 }
 
 fn recall_of(runs: &[&Run], pick: fn(&Figures) -> (usize, usize)) -> Cell {
-    let (seen, found) = runs.iter().map(|run| pick(&run.figures)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (seen, found) =
+        runs.iter().map(|run| pick(&run.figures)).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     if seen == 0 { Cell::None } else { Cell::Ratio(found as f64 / seen as f64) }
 }
 
 fn overall(sizes: &[usize], runs: &[Run]) -> Vec<Table> {
     let mut table = Table::new(
         "Endpoint discovery, mean over sites",
-        &["sites", "requests", "n", "P", "R", "F1", "F1 worst tenth", "requests right", "invented", "merged", "split",
-            "seen 1x", "2-9x", "10-99x", "100x+", "with parameters", "literal", "API P", "API R"],
+        &[
+            "sites",
+            "requests",
+            "n",
+            "P",
+            "R",
+            "F1",
+            "F1 worst tenth",
+            "requests right",
+            "invented",
+            "merged",
+            "split",
+            "seen 1x",
+            "2-9x",
+            "10-99x",
+            "100x+",
+            "with parameters",
+            "literal",
+            "API P",
+            "API R",
+        ],
     );
-    let mut cost_table = Table::new("Cost of learning, one core", &["sites", "requests", "observations/s", "largest learner, MB"]);
+    let mut cost_table =
+        Table::new("Cost of learning, one core", &["sites", "requests", "observations/s", "largest learner, MB"]);
     for kind in ["generated", "recorded", "simulated"] {
         for &n in sizes {
             let these: Vec<&Run> = runs.iter().filter(|run| run.site.kind == kind && run.n == n).collect();

@@ -202,7 +202,8 @@ fn grow(
         let Some((at, split)) = best.max_by(|a, b| a.1.gain.total_cmp(&b.1.gain)) else { break };
         let parent = leaves.swap_remove(at);
         let column = &binned.bins[split.feature];
-        let (left, right): (Vec<u32>, Vec<u32>) = parent.rows.iter().partition(|&&row| column[row as usize] <= split.bin);
+        let (left, right): (Vec<u32>, Vec<u32>) =
+            parent.rows.iter().partition(|&&row| column[row as usize] <= split.bin);
         let children = nodes.len();
         nodes[parent.node].feature = split.feature as u8;
         nodes[parent.node].bin = split.bin;

@@ -79,8 +79,11 @@ pub fn train(vendors: &[&Vendor], seed: u64) -> Result<Lexicon, ModelError> {
 
 fn train_ngrams(vendors: &[&Vendor], segments: &BTreeMap<String, u32>, seed: u64) -> Result<NgramModel, ModelError> {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut words: Vec<String> =
-        vendors.iter().flat_map(|vendor| &vendor.documents).flat_map(|document| document.words.iter().cloned()).collect();
+    let mut words: Vec<String> = vendors
+        .iter()
+        .flat_map(|vendor| &vendor.documents)
+        .flat_map(|document| document.words.iter().cloned())
+        .collect();
     words.sort();
     words.dedup();
     let words = Words(words);

@@ -94,11 +94,15 @@ struct Seen {
 }
 
 /// Scores predictions against the truth; `endpoints` are all endpoints of the site, seen or not.
-pub fn score(requests: &[Labelled], predictions: &[Option<String>], case_insensitive: bool, endpoints: &[String]) -> Figures {
+pub fn score(
+    requests: &[Labelled],
+    predictions: &[Option<String>],
+    case_insensitive: bool,
+    endpoints: &[String],
+) -> Figures {
     let mut memory: HashMap<String, String> = HashMap::new();
-    let mut canon = |key: &str| {
-        memory.entry(key.to_owned()).or_insert_with(|| canonical(key, case_insensitive)).clone()
-    };
+    let mut canon =
+        |key: &str| memory.entry(key.to_owned()).or_insert_with(|| canonical(key, case_insensitive)).clone();
     let known: BTreeSet<String> = endpoints.iter().map(|endpoint| canon(endpoint)).collect();
     let mut truths: BTreeMap<String, usize> = BTreeMap::new();
     let mut seen: BTreeMap<String, Seen> = BTreeMap::new();

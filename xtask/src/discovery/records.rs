@@ -44,7 +44,8 @@ pub struct SiteIndex {
 type Failure = Box<dyn std::error::Error>;
 
 fn lines(path: &Path, most: usize) -> Result<Vec<String>, Failure> {
-    let file = std::fs::File::open(path).map_err(|error| format!("`{}` could not be opened: {error}", path.display()))?;
+    let file =
+        std::fs::File::open(path).map_err(|error| format!("`{}` could not be opened: {error}", path.display()))?;
     let reader = BufReader::new(flate2::read::MultiGzDecoder::new(file));
     let lines: Result<Vec<String>, _> = reader.lines().take(most).collect();
     Ok(lines.map_err(|error| format!("`{}` could not be read: {error}", path.display()))?)
@@ -63,7 +64,8 @@ pub fn read(folder: &Path, site: &str, most: usize) -> Result<Vec<Labelled>, Fai
     let truth = lines(&folder.join(format!("sites/{site}.truth.jsonl.gz")), most)?;
     let mut requests = Vec::with_capacity(traffic.len());
     for (at, (record, truth)) in traffic.iter().zip(&truth).enumerate() {
-        let record: Record = serde_json::from_str(record).map_err(|error| format!("`{site}` line {}: {error}", at + 1))?;
+        let record: Record =
+            serde_json::from_str(record).map_err(|error| format!("`{site}` line {}: {error}", at + 1))?;
         let (kind, template): (String, Option<String>) =
             serde_json::from_str(truth).map_err(|error| format!("truth of `{site}` line {}: {error}", at + 1))?;
         let kind = match kind.as_str() {

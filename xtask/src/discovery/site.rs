@@ -164,7 +164,8 @@ impl Site {
     }
 
     fn frame(rng: &mut Rng, vendor: &str, recording: bool, degraded: bool, words: Words) -> Self {
-        let domain = vendor.split('.').rev().take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(".");
+        let domain =
+            vendor.split('.').rev().take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join(".");
         let mut hosts = vec![format!("www.{domain}")];
         match rng.u8(..3) {
             0 => hosts.push(format!("cdn.{domain}")),
@@ -187,9 +188,11 @@ impl Site {
         let sum: f64 = weights.iter().sum::<f64>().max(1e-9);
         weights.iter_mut().for_each(|weight| *weight *= rest / sum);
         let [web, assets, scans, mistakes, preflights, probes] = weights;
-        let error_keys = ["error", "message", "code", "errors.[].detail", "status", "requestId", "title", "type", "reason"];
+        let error_keys =
+            ["error", "message", "code", "errors.[].detail", "status", "requestId", "title", "type", "reason"];
         let count = rng.usize(1..5);
-        let mut error_shape: Vec<u64> = (0..count).map(|_| key_hash(error_keys[rng.usize(..error_keys.len())])).collect();
+        let mut error_shape: Vec<u64> =
+            (0..count).map(|_| key_hash(error_keys[rng.usize(..error_keys.len())])).collect();
         error_shape.sort_unstable();
         error_shape.dedup();
         Self {
@@ -206,8 +209,12 @@ impl Site {
             sessions: if rng.f64() < 0.2 { 0.0 } else { rng.f64() },
             failures: 0.02 + rng.f64() * 0.15,
             error_shape,
-            error_type: ["application/json", "application/json; charset=utf-8", "application/problem+json", "text/plain"]
-                [rng.usize(..4)],
+            error_type: [
+                "application/json",
+                "application/json; charset=utf-8",
+                "application/problem+json",
+                "text/plain",
+            ][rng.usize(..4)],
             recording,
             words,
         }
@@ -270,7 +277,8 @@ impl Site {
             rest = after.get(close + 1..).unwrap_or_default();
             let before = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             let declared = operation.parameters.iter().find(|parameter| parameter.name == name);
-            let parameter = declared.cloned().unwrap_or_else(|| Parameter { name: name.to_owned(), ..Parameter::default() });
+            let parameter =
+                declared.cloned().unwrap_or_else(|| Parameter { name: name.to_owned(), ..Parameter::default() });
             parts.push(Part::Pool(self.pool(rng, &parameter, before)));
         }
         parts.push(Part::Text(conventional(rest, convention)));
@@ -288,13 +296,23 @@ impl Site {
         }
         let style = Style::choose(rng, parameter, &self.words);
         let size = match rng.u8(..10) {
-            0 => if rng.bool() { 1 } else { rng.usize(2..5) },
+            0 => {
+                if rng.bool() {
+                    1
+                } else {
+                    rng.usize(2..5)
+                }
+            }
             1..=3 => rng.usize(3..40),
             4..=7 => rng.usize(20..600),
             _ => rng.usize(300..20_000),
         };
         let size = style.bound().map_or(size, |bound| size.min(bound)).max(1);
-        let second = if rng.f64() < 0.12 { Some((Style::choose(rng, &Parameter::default(), &self.words), rng.f64() * 0.4)) } else { None };
+        let second = if rng.f64() < 0.12 {
+            Some((Style::choose(rng, &Parameter::default(), &self.words), rng.f64() * 0.4))
+        } else {
+            None
+        };
         let junk = if rng.f64() < 0.35 { rng.f64() * 0.08 } else { 0.0 };
         let skew = if rng.f64() < 0.15 { 1.6 + rng.f64() } else { 0.4 + rng.f64() * 1.2 };
         self.pools.push(Pool { name, style, second, values: Vec::new(), size, skew, junk });
@@ -358,12 +376,51 @@ impl Site {
     }
 
     fn add_pages(&mut self, rng: &mut Rng) {
-        let fixed = ["/", "/about", "/pricing", "/contact", "/login", "/blog", "/docs", "/careers", "/terms", "/dashboard",
-            "/settings", "/profile", "/cart", "/checkout", "/search", "/faq", "/press", "/team", "/status", "/home"];
+        let fixed = [
+            "/",
+            "/about",
+            "/pricing",
+            "/contact",
+            "/login",
+            "/blog",
+            "/docs",
+            "/careers",
+            "/terms",
+            "/dashboard",
+            "/settings",
+            "/profile",
+            "/cart",
+            "/checkout",
+            "/search",
+            "/faq",
+            "/press",
+            "/team",
+            "/status",
+            "/home",
+        ];
         let count = rng.usize(4..fixed.len());
         self.pages.extend(fixed.iter().take(count).map(|&page| page.to_owned()));
-        let sections = ["blog", "docs", "articles", "forum", "help", "news", "guides", "products", "users", "author", "events",
-            "courses", "case-studies", "category", "tags", "shop", "wiki", "p", "stories"];
+        let sections = [
+            "blog",
+            "docs",
+            "articles",
+            "forum",
+            "help",
+            "news",
+            "guides",
+            "products",
+            "users",
+            "author",
+            "events",
+            "courses",
+            "case-studies",
+            "category",
+            "tags",
+            "shop",
+            "wiki",
+            "p",
+            "stories",
+        ];
         for _ in 0..rng.usize(1..5) {
             let section = sections[rng.usize(..sections.len())];
             for _ in 0..rng.usize(3..80) {
@@ -378,14 +435,39 @@ impl Site {
                 self.pages.push(page);
             }
         }
-        let kinds = [("/assets/", "js"), ("/assets/", "css"), ("/img/", "png"), ("/img/", "webp"), ("/static/js/", "js"),
-            ("/fonts/", "woff2"), ("/uploads/2024/05/", "jpg"), ("/static/css/", "css"), ("/media/", "svg"), ("/dist/", "map")];
+        let kinds = [
+            ("/assets/", "js"),
+            ("/assets/", "css"),
+            ("/img/", "png"),
+            ("/img/", "webp"),
+            ("/static/js/", "js"),
+            ("/fonts/", "woff2"),
+            ("/uploads/2024/05/", "jpg"),
+            ("/static/css/", "css"),
+            ("/media/", "svg"),
+            ("/dist/", "map"),
+            ("/locales/", "json"),
+            ("/i18n/", "json"),
+            ("/static/data/", "json"),
+        ];
         for _ in 0..rng.usize(5..80) {
             let (folder, extension) = kinds[rng.usize(..kinds.len())];
             let hash = Style::Hex(8).value(rng, 0, &self.words);
-            self.assets.push(format!("{folder}{}-{hash}.{extension}", self.words.one(rng)));
+            let plain = extension == "json" && rng.bool();
+            let word = self.words.one(rng);
+            let tail = if plain { format!("{word}.{extension}") } else { format!("{word}-{hash}.{extension}") };
+            self.assets.push(format!("{folder}{tail}"));
         }
-        for file in ["/robots.txt", "/favicon.ico", "/sitemap.xml", "/manifest.json", "/ads.txt", "/.well-known/security.txt"] {
+        for file in [
+            "/robots.txt",
+            "/favicon.ico",
+            "/sitemap.xml",
+            "/manifest.json",
+            "/ads.txt",
+            "/.well-known/security.txt",
+            "/locales/en.json",
+            "/asset-manifest.json",
+        ] {
             if rng.bool() {
                 self.assets.push(file.to_owned());
             }

@@ -4,7 +4,7 @@ use fastrand::Rng;
 use model::{Observation, SessionHash, Timestamp};
 
 use super::site::{Part, Site, Target, key_hash};
-use super::values::junk;
+use super::values::{Style, junk};
 
 /// What a request really is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +61,8 @@ pub struct Traffic<'a> {
     cumulated: Vec<f64>,
     /// The endpoint asked last.
     last: usize,
+    /// The build that data islands of pages belong to.
+    island_build: Option<String>,
 }
 
 const BROWSERS: [&str; 4] = [
@@ -70,24 +72,45 @@ const BROWSERS: [&str; 4] = [
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148 Safari/604.1",
 ];
 const PROGRAMS: [&str; 14] = [
-    "python-requests/2.31.0", "axios/1.6.2", "okhttp/4.12.0", "Go-http-client/1.1", "curl/8.5.0", "PostmanRuntime/7.36",
-    "Apache-HttpClient/4.5.14 (Java/17)", "GuzzleHttp/7", "node-fetch/1.0", "aiohttp/3.9", "Shop/12 CFNetwork/1490 Darwin/23",
-    "Dalvik/2.1.0 (Linux; U; Android 14)", "Dart/3.2 (dart:io)", "acme-sdk/2.4",
+    "python-requests/2.31.0",
+    "axios/1.6.2",
+    "okhttp/4.12.0",
+    "Go-http-client/1.1",
+    "curl/8.5.0",
+    "PostmanRuntime/7.36",
+    "Apache-HttpClient/4.5.14 (Java/17)",
+    "GuzzleHttp/7",
+    "node-fetch/1.0",
+    "aiohttp/3.9",
+    "Shop/12 CFNetwork/1490 Darwin/23",
+    "Dalvik/2.1.0 (Linux; U; Android 14)",
+    "Dart/3.2 (dart:io)",
+    "acme-sdk/2.4",
 ];
 const CRAWLERS: [&str; 5] = [
-    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)", "Mozilla/5.0 (compatible; bingbot/2.0)",
-    "Applebot/0.1", "DuckDuckBot/1.1", "Mozilla/5.0 (compatible; AhrefsBot/7.0)",
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "Mozilla/5.0 (compatible; bingbot/2.0)",
+    "Applebot/0.1",
+    "DuckDuckBot/1.1",
+    "Mozilla/5.0 (compatible; AhrefsBot/7.0)",
 ];
 const SCANNERS: [&str; 8] = [
-    "Nikto/2.5", "sqlmap/1.7", "Nuclei - Open-source project", "Mozilla/5.0 zgrab/0.x", "masscan/1.3", "gobuster/3.6",
-    "Go-http-client/1.1", "python-requests/2.28",
+    "Nikto/2.5",
+    "sqlmap/1.7",
+    "Nuclei - Open-source project",
+    "Mozilla/5.0 zgrab/0.x",
+    "masscan/1.3",
+    "gobuster/3.6",
+    "Go-http-client/1.1",
+    "python-requests/2.28",
 ];
 const PROBES: &str = "/.env /.git/config /wp-login.php /wp-admin/ /phpmyadmin/ /admin /actuator/health /server-status \
 /config.json /backup.zip /db.sql /xmlrpc.php /cgi-bin/test.cgi /api/swagger.json /v2/api-docs /swagger-ui.html /graphql \
 /console /manager/html /solr/admin /jenkins/login /_cat/indices /api/v1/pods /.aws/credentials /id_rsa /telescope/requests \
 /vendor/phpunit/phpunit/src/Util/PHP/eval-stdin.php /owa/auth/logon.aspx /HNAP1 /boaform/admin /shell /debug /test /old \
 /api/users /api/admin /v1/users /internal /private /users /login /api /api/v1 /status /info.php /web.config /.DS_Store";
-const HEALTH: &str = "/health /healthz /ping /ready /livez /version /metrics /status /_health /api/health /collect /beacon /ws";
+const HEALTH: &str =
+    "/health /healthz /ping /ready /livez /version /metrics /status /_health /api/health /collect /beacon /ws";
 
 fn pick<'a>(rng: &mut Rng, list: &[&'a str]) -> &'a str {
     list.get(rng.usize(..list.len().max(1))).copied().unwrap_or_default()
@@ -154,7 +177,20 @@ impl<'a> Traffic<'a> {
         });
         let cumulated = cumulated.collect();
         let pace = 0.01 + rng.f64() * 20.0;
-        Self { site, rng, programs, browsers, crawlers, scanners, at: 1_700_000_000_000_000, pace, recent: Vec::new(), cumulated, last: 0 }
+        Self {
+            site,
+            rng,
+            programs,
+            browsers,
+            crawlers,
+            scanners,
+            at: 1_700_000_000_000_000,
+            pace,
+            recent: Vec::new(),
+            cumulated,
+            last: 0,
+            island_build: None,
+        }
     }
 
     /// The next request.
@@ -369,7 +405,11 @@ impl<'a> Traffic<'a> {
         let island = self.rng.f64() < 0.02 + self.site.degradation.islands;
         if island {
             path = match self.rng.u8(..3) {
-                0 => format!("/_next/data/4bSFiTz5O9zGxEozZ{path}.json"),
+                0 => {
+                    let build = Style::Nano(21, true).value(&mut self.rng, 0, &self.site.words);
+                    let kept = self.island_build.get_or_insert(build);
+                    format!("/_next/data/{kept}{path}.json")
+                }
                 1 => format!("{path}?_data=routes"),
                 _ => format!("{path}/page-data.json"),
             };
@@ -379,8 +419,24 @@ impl<'a> Traffic<'a> {
         }
         let post = !island && self.rng.f64() < 0.03;
         if post && self.rng.f64() < 0.8 {
-            path = pick(&mut self.rng, &["/login", "/signup", "/contact", "/newsletter", "/search", "/cart", "/checkout", "/logout",
-                "/subscribe", "/account/settings", "/comment", "/register"]).to_owned();
+            path = pick(
+                &mut self.rng,
+                &[
+                    "/login",
+                    "/signup",
+                    "/contact",
+                    "/newsletter",
+                    "/search",
+                    "/cart",
+                    "/checkout",
+                    "/logout",
+                    "/subscribe",
+                    "/account/settings",
+                    "/comment",
+                    "/register",
+                ],
+            )
+            .to_owned();
         }
         let mut observation = self.base(&client, if post { "POST" } else { "GET" }, &path, 0);
         observation.fetch_dest = if self.rng.f64() < 0.3 { Some("document".into()) } else { None };
@@ -392,7 +448,25 @@ impl<'a> Traffic<'a> {
             _ => 200,
         };
         if post {
-            observation.request_type = Some("application/x-www-form-urlencoded".into());
+            let form = if self.rng.f64() < 0.2 {
+                "multipart/form-data; boundary=x"
+            } else {
+                "application/x-www-form-urlencoded"
+            };
+            observation.request_type = Some(form.into());
+            observation.request_bytes = Some(self.rng.u64(10..3_000));
+            if self.rng.f64() < 0.3 {
+                observation.status = 200;
+            }
+        } else if !island && self.rng.f64() < 0.15 {
+            let word = self.site.words.one(&mut self.rng).to_owned();
+            let query = match self.rng.u8(..4) {
+                0 => format!("?page={}", self.rng.u8(..)),
+                1 => format!("?utm_source={word}&utm_medium=email&utm_campaign={word}"),
+                2 => format!("?q={word}"),
+                _ => format!("?ref={word}&lang=en"),
+            };
+            observation.target = format!("{}{query}", observation.target).into();
         }
         observation.response_bytes = Some(self.rng.u64(2_000..60_000));
         if observation.status == 304 {
@@ -413,8 +487,7 @@ impl<'a> Traffic<'a> {
         let rank = zipf(&mut self.rng, self.site.assets.len(), 0.8);
         let path = self.site.assets.get(rank).cloned().unwrap_or_else(|| "/favicon.ico".to_owned());
         let mut client = self.one_of(true);
-        client.accept =
-            Some(if self.rng.bool() { "image/avif,image/webp,*/*;q=0.8" } else { "*/*" }.to_owned());
+        client.accept = Some(if self.rng.bool() { "image/avif,image/webp,*/*;q=0.8" } else { "*/*" }.to_owned());
         let mut observation = self.base(&client, "GET", &path, 1);
         observation.status = if self.rng.f64() < 0.15 { 304 } else { 200 };
         observation.response_bytes = Some(self.rng.u64(200..60_000));
@@ -452,12 +525,30 @@ impl<'a> Traffic<'a> {
             _ => {
                 let index = self.target();
                 let path = self.site.targets.get(index).cloned().map(|target| self.path(&target)).unwrap_or_default();
-                path + pick(&mut self.rng, &[".bak", ".old", "~", "/..;/", "%00", "/admin", "/.git/config", "/swagger.json", "/debug", ""])
+                path + pick(
+                    &mut self.rng,
+                    &[".bak", ".old", "~", "/..;/", "%00", "/admin", "/.git/config", "/swagger.json", "/debug", ""],
+                )
             }
         };
         let method = if self.rng.f64() < 0.1 { "POST" } else { "GET" };
+        let word = self.site.words.one(&mut self.rng).to_owned();
+        let path = match self.rng.u8(..12) {
+            0 => format!("{path}?id=1'%20OR%201=1"),
+            1 => format!("{path}?{word}=../../etc/passwd&x=1"),
+            2 => format!("/index.php?option=com_{word}&view=search&searchword={word}&ordering=newest"),
+            3 => format!("/index.php/component/{word}/?search={word}&order=all&areas[0]=x"),
+            4 => format!("/{word}.php?page={word}&cmd=id"),
+            _ => path,
+        };
         let host = if self.rng.bool() { self.site.api_host } else { 0 };
         let mut observation = self.base(&client, method, &path, host);
+        if method == "POST" {
+            observation.request_bytes = Some(self.rng.u64(5..900));
+            observation.request_type = Some(
+                pick(&mut self.rng, &["application/json", "application/x-www-form-urlencoded", "text/xml"]).into(),
+            );
+        }
         self.unknown_path(&mut observation);
         observation
     }
@@ -503,6 +594,12 @@ impl<'a> Traffic<'a> {
         client.accept = Some("application/json, text/plain, */*".to_owned());
         let method = if self.rng.f64() < 0.8 { "GET" } else { &target.operation.method };
         let mut observation = self.base(&client, method, &path, target.host);
+        if matches!(method, "POST" | "PUT" | "PATCH") {
+            observation.request_type = Some("application/json".into());
+            observation.request_bytes = Some(self.rng.u64(20..3_000));
+        } else if self.rng.f64() < 0.3 {
+            observation.target = format!("{}?{word}=1&page=2", observation.target).into();
+        }
         if self.rng.f64() < 0.7 && self.site.degradation.soft_failures == 0.0 {
             observation.status = 404;
             self.error_body(&mut observation);
@@ -558,8 +655,13 @@ impl<'a> Traffic<'a> {
         let regional = host == self.site.api_host && self.site.api_host > 0;
         let host = if regional { self.rng.usize(host..self.site.hosts.len()) } else { host };
         let name = self.site.hosts.get(host).cloned().unwrap_or_default();
-        let referer = (client.referer && self.rng.f64() < 0.6)
-            .then(|| format!("https://{}/{}", self.site.hosts.first().map_or("", |host| host), pick(&mut self.rng, &["", "pricing", "app"])));
+        let referer = (client.referer && self.rng.f64() < 0.6).then(|| {
+            format!(
+                "https://{}/{}",
+                self.site.hosts.first().map_or("", |host| host),
+                pick(&mut self.rng, &["", "pricing", "app"])
+            )
+        });
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Observation {
             at: Timestamp(self.at),
@@ -587,7 +689,13 @@ impl<'a> Traffic<'a> {
                 observation.request_type = None;
             }
         } else if rng.f64() < mistyped && matches!(kind, Kind::Api | Kind::Scan | Kind::Mistake) {
-            let wrong = ["text/html", "text/plain", "application/octet-stream", "text/html; charset=utf-8", "binary/octet-stream"];
+            let wrong = [
+                "text/html",
+                "text/plain",
+                "application/octet-stream",
+                "text/html; charset=utf-8",
+                "binary/octet-stream",
+            ];
             observation.response_type = Some(pick(rng, &wrong).into());
         }
         if rng.f64() < stripped {

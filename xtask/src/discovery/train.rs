@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use learn::features::{SECOND_STAGE_FEATURES, SEGMENT_FEATURES, rows, second_rows};
-use learn::judge::{judge, judge_with};
+use learn::judge::{Judged, judge, judge_with};
 use learn::learner::{ADMISSION_MIN, METHODS};
 use learn::lexical::Lexicon;
 use learn::matcher::Matcher;
@@ -60,7 +60,8 @@ const FOLDS: u8 = 2;
 type Failure = Box<dyn std::error::Error>;
 
 fn names(path: &PathBuf) -> Result<Vec<String>, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("`{}` could not be read: {error}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("`{}` could not be read: {error}", path.display()))?;
     Ok(text.split_whitespace().map(str::to_owned).collect())
 }
 
@@ -98,7 +99,9 @@ fn vendors(arguments: &Arguments) -> Result<Vec<Vendor>, Failure> {
         }
     }
     if vendors.len() < 4 {
-        return Err(format!("only {} vendors with documents in `{}`", vendors.len(), arguments.documents.display()).into());
+        return Err(
+            format!("only {} vendors with documents in `{}`", vendors.len(), arguments.documents.display()).into()
+        );
     }
     Ok(vendors)
 }
@@ -183,8 +186,12 @@ impl Training<'_> {
     /// Makes every training site's requests.
     fn record(&self) -> Vec<Recorded> {
         let mut sites = Vec::new();
-        let mut words: Vec<String> =
-            self.vendors.iter().flat_map(|vendor| &vendor.documents).flat_map(|one| one.words.iter().cloned()).collect();
+        let mut words: Vec<String> = self
+            .vendors
+            .iter()
+            .flat_map(|vendor| &vendor.documents)
+            .flat_map(|one| one.words.iter().cloned())
+            .collect();
         words.sort();
         words.dedup();
         let words = Words(words);
@@ -249,11 +256,12 @@ impl Training<'_> {
                         })
                         .collect();
                     let rows = rows(place, candidates, &self.lexicons[fold]);
-                    let decided = labels.iter().map(|label| if *label == Some(true) { 1.0 } else { 0.0 }).collect();
+                    let probabilities =
+                        labels.iter().map(|label| if *label == Some(true) { 1.0 } else { 0.0 }).collect();
                     if labels.iter().any(Option::is_some) {
                         taught.push(Taught { candidates: candidates.to_vec(), rows, labels, fold: site.fold });
                     }
-                    decided
+                    Judged { probabilities, rows: Vec::new() }
                 };
                 judge_with(&group.trie, learner.models(), &mut decide);
             }
@@ -341,7 +349,9 @@ fn votes(learner: &Learner, requests: &[Labelled]) -> HashMap<(usize, NodeId), (
     let mut votes: HashMap<(usize, NodeId), (u32, u32)> = HashMap::new();
     for request in requests {
         let success = request.observation.status < 400;
-        let Some(template) = request.template.as_deref().filter(|_| success && request.kind == Kind::Api) else { continue };
+        let Some(template) = request.template.as_deref().filter(|_| success && request.kind == Kind::Api) else {
+            continue;
+        };
         let pieces = pieces(&request.observation.target);
         let Some(labels) = align(template, &pieces) else { continue };
         let Some((group, mut node)) = learner.node_of(&request.observation) else { continue };

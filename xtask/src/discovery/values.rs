@@ -83,7 +83,8 @@ const LAST: &str = "meyer rossi kowalski nguyen smith garcia tanaka silva dubois
 larsen popescu weber moreau ito khan lopez fischer walsh keller ruiz brandt conti doyle evans";
 const DOMAINS: &str = "com net org io de co.uk fr app dev";
 const EXTENSIONS: &str = "pdf png jpg csv txt docx zip json xml mp4 html svg xlsx yaml";
-const REGIONS: &str = "us-east-1 us-west-2 eu-west-1 eu-central-1 ap-south-1 fra1 nyc3 sfo2 ams3 lon1 sgp1 us-east eu-north-1";
+const REGIONS: &str =
+    "us-east-1 us-west-2 eu-west-1 eu-central-1 ap-south-1 fra1 nyc3 sfo2 ams3 lon1 sgp1 us-east eu-north-1";
 const LANGUAGES: &str = "en de fr es it pt nl sv da fi pl cs ru ja zh ko ar tr he hi ro el hu uk";
 const COUNTRIES: &str = "US DE FR ES IT PT NL SE DK FI PL CZ GB JP CN KR BR TR IL IN RO GR HU UA CA MX";
 const CURRENCIES: &str = "USD EUR GBP JPY CHF SEK NOK DKK PLN CZK BRL INR CNY CAD AUD";
@@ -168,7 +169,11 @@ impl Style {
                 let count = rng.usize(2..=list.len());
                 Some(Self::Enumeration(list.iter().take(count).map(|&text| text.to_owned()).collect()))
             }
-            () if name.contains("type") || name.contains("status") || name.contains("kind") || name.contains("category") => {
+            () if name.contains("type")
+                || name.contains("status")
+                || name.contains("kind")
+                || name.contains("category") =>
+            {
                 let count = rng.usize(2..12);
                 Some(Self::Enumeration((0..count).map(|_| words.one(rng).to_owned()).collect()))
             }
@@ -326,7 +331,9 @@ impl Style {
                 let text = from_alphabet(rng, BASE64, *length);
                 if rng.bool() { format!("{text}==") } else { text }
             }
-            Self::Epoch(millis) => (1_700_000_000 + rng.u64(..9_000_000)).to_string() + if *millis { "123" } else { "" },
+            Self::Epoch(millis) => {
+                (1_700_000_000 + rng.u64(..9_000_000)).to_string() + if *millis { "123" } else { "" }
+            }
         }
     }
 }
