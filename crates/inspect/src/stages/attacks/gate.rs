@@ -4,11 +4,11 @@
 //! of an Aho-Corasick automaton over the markers of all detectors then tells which detectors must look, and what already
 //! speaks for them. Both are linear with a small constant, whatever the input.
 
-use std::collections::VecDeque;
 use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
+use super::automaton::Automaton;
 use super::family::Family;
 
 /// Which kinds of bytes stand in a text, as a set.
@@ -162,15 +162,7 @@ const HITS_MAX: usize = 256;
 
 /// The automaton over all markers.
 pub struct Gate {
-    /// The column of each byte; letters of both cases share one.
-    column: [u8; 256],
-    columns: usize,
-    /// The next state, by state and column; states are multiplied by `columns` already.
-    next: Vec<u32>,
-    /// Which output list belongs to a state; 0 for none.
-    output: Vec<u16>,
-    /// Output lists: indices of markers.
-    lists: Vec<Vec<u16>>,
+    automaton: Automaton,
     markers: Vec<(Family, Marker)>,
 }
 
@@ -182,69 +174,25 @@ pub static GATE: LazyLock<Gate> = LazyLock::new(|| {
 impl Gate {
     fn new(markers: impl Iterator<Item = (Family, Marker)>) -> Self {
         let markers: Vec<(Family, Marker)> = markers.collect();
-        let mut column = [0u8; 256];
-        let mut columns = 1usize;
-        for byte in markers.iter().flat_map(|(_, marker)| marker.text.bytes()) {
-            if let Some(slot) = column.get_mut(byte as usize)
-                && *slot == 0
-            {
-                *slot = u8::try_from(columns).unwrap_or(0);
-                columns += 1;
-            }
-        }
-        for upper in b'A'..=b'Z' {
-            let lower = column.get(upper.to_ascii_lowercase() as usize).copied().unwrap_or(0);
-            if let Some(slot) = column.get_mut(upper as usize) {
-                *slot = lower;
-            }
-        }
-        let mut trie = Trie { columns, next: vec![NONE; columns], ends: vec![Vec::new()] };
-        for (index, (_, marker)) in markers.iter().enumerate() {
-            let path = marker.text.bytes().map(|byte| column.get(byte as usize).copied().unwrap_or(0));
-            trie.insert(path, u16::try_from(index).unwrap_or(0));
-        }
-        trie.link();
-        let mut lists = vec![Vec::new()];
-        let output = trie.ends.iter().map(|ends| {
-            if ends.is_empty() {
-                return 0;
-            }
-            lists.push(ends.clone());
-            u16::try_from(lists.len() - 1).unwrap_or(0)
-        });
-        let output = output.collect();
-        let next = trie.next.iter().map(|&state| state * columns as u32).collect();
-        Self { column, columns, next, output, lists, markers }
+        let automaton = Automaton::new(markers.iter().map(|(_, marker)| marker.text));
+        Self { automaton, markers }
     }
 
     /// Every marker of a text whose edges are right.
     pub fn scan(&self, text: &[u8]) -> Hits {
         let mut hits = Hits::default();
-        let mut state = 0u32;
-        for (at, &byte) in text.iter().enumerate() {
-            let column = self.column.get(byte as usize).copied().unwrap_or(0);
-            state = self.next.get(state as usize + column as usize).copied().unwrap_or(0);
-            let list = self.output.get(state as usize / self.columns).copied().unwrap_or(0);
-            if list != 0 {
-                self.note(text, at + 1, list, &mut hits);
-            }
-        }
-        hits
-    }
-
-    #[cold]
-    fn note(&self, text: &[u8], end: usize, list: u16, hits: &mut Hits) {
-        for &index in self.lists.get(list as usize).map_or(&[][..], Vec::as_slice) {
-            let Some(&(family, marker)) = self.markers.get(index as usize) else { continue };
+        self.automaton.scan(text, &mut |index, end| {
+            let Some(&(family, marker)) = self.markers.get(index) else { return };
             let at = end.saturating_sub(marker.text.len());
             if !edge_holds(text, at, end, marker.edge) {
-                continue;
+                return;
             }
             hits.families |= family.bit();
             if hits.list.len() < HITS_MAX {
                 hits.list.push(Hit { family, marker, at: at as u32 });
             }
-        }
+        });
+        hits
     }
 }
 
@@ -274,72 +222,10 @@ fn edge_holds(text: &[u8], at: usize, end: usize, edge: Edge) -> bool {
     }
 }
 
-const NONE: u32 = u32::MAX;
-
-struct Trie {
-    columns: usize,
-    next: Vec<u32>,
-    ends: Vec<Vec<u16>>,
-}
-
-impl Trie {
-    fn insert(&mut self, path: impl Iterator<Item = u8>, index: u16) {
-        let mut state = 0usize;
-        for column in path {
-            let slot = state * self.columns + column as usize;
-            let known = self.next.get(slot).copied().unwrap_or(NONE);
-            state = if known == NONE {
-                let new = self.ends.len();
-                self.ends.push(Vec::new());
-                self.next.resize(self.next.len() + self.columns, NONE);
-                if let Some(slot) = self.next.get_mut(slot) {
-                    *slot = new as u32;
-                }
-                new
-            } else {
-                known as usize
-            };
-        }
-        if let Some(ends) = self.ends.get_mut(state) {
-            ends.push(index);
-        }
-    }
-
-    /// Completes the automaton: every missing transition becomes the one of the longest proper suffix.
-    fn link(&mut self) {
-        let mut suffix = vec![0usize; self.ends.len()];
-        let mut queue = VecDeque::from([0usize]);
-        while let Some(state) = queue.pop_front() {
-            for column in 0..self.columns {
-                let slot = state * self.columns + column;
-                let fallback_state = suffix.get(state).copied().unwrap_or(0);
-                let fallback = match state {
-                    0 => 0,
-                    _ => self.next.get(fallback_state * self.columns + column).copied().unwrap_or(0),
-                };
-                let Some(next) = self.next.get_mut(slot) else { continue };
-                if *next == NONE {
-                    *next = fallback;
-                    continue;
-                }
-                let child = *next as usize;
-                if let Some(slot) = suffix.get_mut(child) {
-                    *slot = fallback as usize;
-                }
-                let inherited = self.ends.get(fallback as usize).cloned().unwrap_or_default();
-                if let Some(ends) = self.ends.get_mut(child) {
-                    ends.extend(inherited);
-                }
-                queue.push_back(child);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::prelude::{prop_assert_eq, proptest};
 
     fn gate(markers: &[Marker]) -> Gate {
         Gate::new(markers.iter().map(|&marker| (Family::Sql, marker)))
@@ -363,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_markers_fit_the_automaton() {
-        assert!(GATE.markers.len() < usize::from(u16::MAX) && GATE.lists.len() < usize::from(u16::MAX));
+        assert!(GATE.markers.len() < usize::from(u16::MAX));
         for (family, marker) in &GATE.markers {
             assert_eq!(marker.text, marker.text.to_ascii_lowercase(), "{family:?}");
             assert!(marker.text.len() >= 2, "{family:?} {}", marker.text);
