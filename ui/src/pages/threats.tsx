@@ -1,0 +1,61 @@
+import { useMemo } from "react";
+import { read } from "../api/client";
+import { count, quoted } from "../format";
+import { Bars, Link, Panel, RangePicker, Trouble, Waiting, useSince } from "../parts/basics";
+import { Chart } from "../parts/chart";
+import { answerRows } from "../parts/table";
+import { useLoad, useParam } from "../state";
+
+const COLORS = ["--c5", "--c3", "--c1", "--c2", "--c6", "--c4"];
+
+export function Threats() {
+  const [since] = useSince();
+  const [filter, setFilter] = useParam("filter");
+  const loaded = useLoad(`threats ${since} ${filter}`, (signal) => read("/api/v1/threats", { query: { since, filter }, signal }), 20_000);
+  const data = loaded.data;
+  const chart = useMemo(() => {
+    if (!data) return undefined;
+    const rows = answerRows(data.over_time).map((row) => ({ at: Date.parse(String(Object.values(row)[0])) / 1000, name: String(row.category), count: Number(row.count) }));
+    const names = [...new Set(rows.map((row) => row.name))].sort();
+    if (rows.length === 0) return { times: [], lines: [] };
+    const first = Math.min(...rows.map((row) => row.at));
+    const last = Math.max(...rows.map((row) => row.at));
+    const times: number[] = [];
+    for (let at = first; at <= last && times.length < 2000; at += data.step_s) times.push(at);
+    const counts = new Map(rows.map((row) => [`${row.at} ${row.name}`, row.count]));
+    const lines = names.slice(0, 6).map((name, index) => ({ label: name, color: COLORS[index % COLORS.length], values: times.map((at) => counts.get(`${at} ${name}`) ?? 0), fill: index === 0 }));
+    return { times, lines };
+  }, [data]);
+  const events = (more: string) => `/events?since=${since}&filter=${encodeURIComponent(filter ? `(${filter}) and ${more}` : more)}`;
+  const bars = (answer: { columns: string[]; rows: unknown[][] }, field: string, value: (name: string) => string) =>
+    answerRows(answer).map((row) => {
+      const name = row[field] === null || row[field] === "" ? "none" : String(row[field]);
+      return { name, count: Number(row.count), to: events(`${field}=${name === "none" ? "none" : value(name)} and reason=*`), note: `${count(Number(row.refused))} refused` };
+    });
+  return (
+    <>
+      <div className="controls">
+        <RangePicker />
+        {data?.categories.map((line) => {
+          const own = `category=${line.name}`;
+          return <button type="button" key={line.name} className="chip" aria-pressed={filter === own} onClick={() => setFilter(filter === own ? "" : own)}>{line.name} {count(line.count)}</button>;
+        })}
+        {filter && !filter.startsWith("category=") && <button type="button" className="chip" aria-pressed onClick={() => setFilter("")}>{filter} ✕</button>}
+      </div>
+      <Trouble problem={loaded.problem} />
+      {!data ? loaded.loading && <Waiting /> : (
+        <>
+          <Panel title="Findings over time" note="Exchanges with findings, by kind of threat." actions={<Link to={events("reason=*")}>The exchanges</Link>}>
+            {chart && <Chart label="Findings over time" times={chart.times} lines={chart.lines} format={count} height={220} />}
+          </Panel>
+          <div className="grid">
+            <Panel title="By reason"><Bars lines={bars(data.by_reason, "reason", (name) => name)} empty="No findings." /></Panel>
+            <Panel title="By source"><Bars lines={bars(data.by_client, "client", (name) => name)} empty="No findings." /></Panel>
+            <Panel title="By endpoint"><Bars lines={bars(data.by_endpoint, "endpoint", quoted)} empty="No findings." /></Panel>
+            <Panel title="By place in the message"><Bars lines={bars(data.by_place, "place", quoted)} empty="No findings." /></Panel>
+          </div>
+        </>
+      )}
+    </>
+  );
+}
