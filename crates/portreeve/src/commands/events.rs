@@ -43,9 +43,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     let until = now();
     let since = Timestamp(until.0 - i64::try_from(arguments.since.as_micros()).unwrap_or(i64::MAX));
-    if !arguments.data.is_dir() {
-        return Err(format!("`{}` is no data directory; name one with `--data`", arguments.data.display()).into());
-    }
+    super::require_data(&arguments.data)?;
     let names = Arc::new(Inventory::open(&arguments.data)?.endpoint_names()?);
     let reader = Reader::open(&arguments.data, QueryLimits::default())?;
     let query = EventQuery { since, until, filter, order: Direction::Descending, limit: Some(arguments.limit) };

@@ -2,8 +2,11 @@
 
 mod check;
 mod completions;
+mod discover;
+mod endpoints;
 mod events;
 mod run;
+mod top;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -39,6 +42,12 @@ enum Command {
     Demo(crate::demo::Arguments),
     /// List recorded exchanges.
     Events(events::Arguments),
+    /// Watch what is recorded, live in the terminal.
+    Top(top::Arguments),
+    /// Find endpoints in access logs, HAR files and recorded events.
+    Discover(discover::Arguments),
+    /// List, filter, explain and export the endpoints of the inventory.
+    Endpoints(endpoints::Arguments),
     /// Write completions for a shell to standard output.
     Completions(completions::CompletionArguments),
     /// Write the manual page to standard output.
@@ -61,6 +70,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Demo(arguments) => crate::demo::run(arguments),
         Command::Events(arguments) => events::run(arguments),
+        Command::Top(arguments) => top::run(arguments),
+        Command::Discover(arguments) => discover::run(arguments),
+        Command::Endpoints(arguments) => endpoints::run(arguments),
         Command::Completions(arguments) => completions::completions(arguments),
         Command::Man(arguments) => completions::man(arguments),
     };
@@ -99,4 +111,9 @@ pub fn mode(text: &str) -> Result<Mode, String> {
         "off" => Ok(Mode::Off),
         _ => Err("write `monitor`, `block` or `off`".to_owned()),
     }
+}
+
+/// Refuses to make a data directory where somebody mistyped one.
+fn require_data(data: &std::path::Path) -> Result<(), String> {
+    if data.is_dir() { Ok(()) } else { Err(format!("`{}` is no data directory; name one with `--data`", data.display())) }
 }

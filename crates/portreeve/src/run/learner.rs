@@ -7,11 +7,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use learn::{Learner, LearnerLimits, Models};
 use model::Observation;
 
 use super::Error;
 use super::metrics::Metrics;
+use crate::learned::{Identities, Places};
 use crate::{learned, now};
 
 /// How often what was learned is judged and brought to the inventory.
@@ -22,7 +24,8 @@ const REFRESH: Duration = Duration::from_secs(5);
 /// # Errors
 /// When the inventory cannot be opened or the thread cannot be started.
 pub fn start(
-    observations: Receiver<Observation>,
+    observations: Receiver<Vec<Observation>>,
+    places: Arc<ArcSwap<Places>>,
     models: Models,
     data: PathBuf,
     metrics: Arc<Metrics>,
@@ -33,11 +36,14 @@ pub fn start(
     let thread = std::thread::Builder::new().name("learner".to_owned());
     let run = move || {
         let mut judged = Instant::now();
+        let mut identities = Identities::default();
         loop {
             let ended = match observations.recv_timeout(Duration::from_millis(500)) {
-                Ok(observation) => {
-                    learner.observe(&observation);
-                    metrics.observations.fetch_add(1, Ordering::Relaxed);
+                Ok(batch) => {
+                    for observation in &batch {
+                        learner.observe(observation);
+                    }
+                    metrics.observations.fetch_add(batch.len() as u64, Ordering::Relaxed);
                     false
                 }
                 Err(RecvTimeoutError::Timeout) => false,
@@ -52,7 +58,9 @@ pub fn start(
             } else if learner.refresh() == 0 {
                 continue;
             }
-            let endpoints = learned::endpoints(&learner, now());
+            let found = learner.endpoints();
+            places.store(Arc::new(Places::of(&learner, &found, &mut identities)));
+            let endpoints = learned::endpoints(&found, &mut identities);
             metrics.endpoints_learned.store(endpoints.len() as u64, Ordering::Relaxed);
             if let Err(error) = inventory.put_learned(now(), &endpoints) {
                 tracing::warn!(%error, "what was learned could not be written; tried again at the next judgement");

@@ -13,6 +13,7 @@ pub mod admin;
 pub mod handover;
 pub mod learner;
 pub mod metrics;
+pub mod placing;
 pub mod recorder;
 pub mod signals;
 
@@ -22,17 +23,20 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 
+use arc_swap::ArcSwap;
 use gateway::Gateway;
 use gateway::listen::Sockets;
 
 use crate::config::Settings;
+use crate::learned::Places;
 use access_log::AccessLog;
 use metrics::Metrics;
+use placing::Placing;
 
 /// Batches of events that may wait for the recorder; each holds what a worker made in a few milliseconds.
 const EVENT_BATCHES_MAX: usize = 1_024;
-/// Observations that may wait for the learner.
-const OBSERVATIONS_MAX: usize = 16_384;
+/// Batches of observations that may wait for the learner.
+const OBSERVATIONS_MAX: usize = 512;
 
 /// What can go wrong at the start; each is one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -121,8 +125,9 @@ impl Portreeve {
         let gateway = Arc::new(Gateway::start(settings.gateway.clone(), sockets, &events)?);
         // The workers hold the only senders: when the last one ends, the recorder ends, and then the learner.
         drop(events);
-        let recorder = recorder::start(events_out, observations, store, access_log, Arc::clone(&metrics))?;
-        let learner = learner::start(observations_out, models, settings.data.clone(), Arc::clone(&metrics))?;
+        let places = Arc::new(ArcSwap::from_pointee(Places::default()));
+        let recorder = recorder::start(events_out, observations, Placing::new(Arc::clone(&places)), store, access_log, Arc::clone(&metrics))?;
+        let learner = learner::start(observations_out, places, models, settings.data.clone(), Arc::clone(&metrics))?;
         let admin =
             admin::start(admin_listener, settings.admin_token.clone(), Arc::clone(&gateway), Arc::clone(&metrics))?;
         Ok(Self { gateway, metrics, admin, recorder, learner })

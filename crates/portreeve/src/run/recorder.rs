@@ -13,6 +13,7 @@ use model::{Event, Observation};
 use super::Error;
 use super::access_log::AccessLog;
 use super::metrics::Metrics;
+use super::placing::{ForLearner, Placing};
 use crate::now;
 
 /// How often the store is asked to do what is due, when nothing comes.
@@ -34,7 +35,8 @@ struct Recorder {
     store: Store,
     waiting: Vec<Event>,
     tried: Instant,
-    observations: SyncSender<Observation>,
+    observations: SyncSender<Vec<Observation>>,
+    placing: Placing,
     access_log: Option<AccessLog>,
     metrics: Arc<Metrics>,
 }
@@ -45,12 +47,13 @@ struct Recorder {
 /// When the thread cannot be started.
 pub fn start(
     events: Receiver<Vec<Event>>,
-    observations: SyncSender<Observation>,
+    observations: SyncSender<Vec<Observation>>,
+    placing: Placing,
     store: Store,
     access_log: Option<AccessLog>,
     metrics: Arc<Metrics>,
 ) -> Result<JoinHandle<store::Health>, Error> {
-    let recorder = Recorder { store, waiting: Vec::new(), tried: Instant::now(), observations, access_log, metrics };
+    let recorder = Recorder { store, waiting: Vec::new(), tried: Instant::now(), observations, placing, access_log, metrics };
     let thread = std::thread::Builder::new().name("recorder".to_owned());
     thread.spawn(move || recorder.run(&events)).map_err(Error::Thread)
 }
@@ -67,16 +70,22 @@ impl Recorder {
         }
     }
 
-    fn take(&mut self, batch: Vec<Event>) {
+    fn take(&mut self, mut batch: Vec<Event>) {
+        self.placing.refresh();
+        let mut news = Vec::new();
+        for event in &mut batch {
+            if self.placing.place(event) == ForLearner::Show {
+                news.push(event.observation());
+            }
+        }
+        let count = news.len() as u64;
+        if count > 0 && self.observations.try_send(news).is_err() {
+            self.metrics.observations_dropped.fetch_add(count, Ordering::Relaxed);
+        }
         self.metrics.count(&batch);
         if let Some(log) = &mut self.access_log {
             let lost = log.write(&batch);
             self.metrics.access_log_lines_lost.fetch_add(lost, Ordering::Relaxed);
-        }
-        for event in &batch {
-            if self.observations.try_send(event.observation()).is_err() {
-                self.metrics.observations_dropped.fetch_add(1, Ordering::Relaxed);
-            }
         }
         match &mut self.store {
             Store::Open(writer) => writer.write(&batch),
