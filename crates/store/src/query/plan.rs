@@ -53,14 +53,23 @@ pub fn in_range(since: Timestamp, until: Timestamp) -> Expr {
 
 /// The expression that is true for the exchanges a filter means.
 pub fn filter_expr(filter: &Filter, names: &EndpointNames) -> Expr {
-    let join = |filters: &[Filter], start: bool, with: fn(Expr, Expr) -> Expr| {
-        filters.iter().map(|filter| filter_expr(filter, names)).reduce(with).unwrap_or_else(|| lit(start))
-    };
     match filter {
-        Filter::All(filters) => join(filters, true, Expr::and),
-        Filter::Any(filters) => join(filters, false, Expr::or),
+        Filter::All(filters) => joined(filters, names, true, Expr::and),
+        Filter::Any(filters) => joined(filters, names, false, Expr::or),
         Filter::Not(filter) => !filter_expr(filter, names),
         Filter::Test(test) => test_expr(test, names),
+    }
+}
+
+/// Filters joined as a balanced tree: a chain of hundreds would be as deep as it is long, and expressions are walked by recursion.
+fn joined(filters: &[Filter], names: &EndpointNames, of_none: bool, with: fn(Expr, Expr) -> Expr) -> Expr {
+    match filters {
+        [] => lit(of_none),
+        [filter] => filter_expr(filter, names),
+        _ => {
+            let (left, right) = filters.split_at(filters.len() / 2);
+            with(joined(left, names, of_none, with), joined(right, names, of_none, with))
+        }
     }
 }
 

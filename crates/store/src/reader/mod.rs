@@ -35,6 +35,9 @@ use crate::query::{Answer, Direction, Query, ROWS_MAX};
 use crate::segment::verify_segment;
 use snapshot::Memory;
 
+/// Stack of the threads that plan and run queries.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
 /// What one query may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryLimits {
@@ -91,6 +94,8 @@ impl Reader {
             .worker_threads(limits.threads.max(1))
             .max_blocking_threads(limits.threads.max(1) * 2)
             .thread_name("store-read")
+            // The optimiser walks expressions by recursion; the largest filter must fit with room to spare.
+            .thread_stack_size(STACK_BYTES)
             .on_thread_start(|| {
                 // A query gives way to traffic. Where the system refuses, it runs with ordinary priority.
                 let _ = rustix::process::nice(10);

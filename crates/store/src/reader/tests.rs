@@ -306,6 +306,21 @@ fn limits_of_memory_and_time_are_told() {
 }
 
 #[test]
+fn the_largest_and_the_deepest_filter_are_answered() {
+    let store = store(300);
+    let tests = crate::query::filter::TESTS_MAX;
+    let wide: Vec<String> = (0..tests).map(|number| format!("path!=/never/{number}")).collect();
+    assert_eq!(count(&store.reader, store.until, &wide.join(" and ")), 300);
+    let either: Vec<String> =
+        (0..tests).map(|number| format!("(status={} and not path~never)", number + 200)).collect();
+    let either = either.get(..tests / 2).expect("half of the tests").join(" or ");
+    assert_eq!(count(&store.reader, store.until, &either), 300 - count(&store.reader, store.until, "status>=328"));
+    let depth = crate::query::filter::DEPTH_MAX;
+    let deep = format!("{}status=0 or path~/{}", "(not cookie or not (".repeat(depth / 3), "))".repeat(depth / 3));
+    count(&store.reader, store.until, &deep);
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_empty() {
     let directory = tempfile::tempdir().expect("a directory");
     let reader = Reader::open(&directory.path().join("none"), QueryLimits::default()).expect("a reader");
