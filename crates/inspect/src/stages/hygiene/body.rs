@@ -1,12 +1,14 @@
 //! The body against its declared type. Whether it is valid inside that type is for the stage `contract`.
 
 use model::finding::{Confidence, Finding, Findings, Place};
+use model::head::Known;
 use model::reason::Anomaly;
 
 use super::content_type;
 use super::multipart;
 use super::policy::HygienePolicy;
 use super::{finding, likely, target, with};
+use crate::http1::token_list;
 use crate::view::{BodyView, RequestView, is_json, media_type};
 
 /// True when [`judge`] has something to say about a body of this Content-Type.
@@ -28,6 +30,9 @@ pub(super) fn judge(policy: &HygienePolicy, request: &RequestView<'_>, body: &Bo
     let place = || Place::Body("".into());
     let text = body.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body.bytes).trim_ascii_start();
     let Some(&first) = text.first() else { return };
+    if is_still_coded(request, body.bytes) {
+        return;
+    }
     if is_json(body.media_type) {
         // Nothing else begins JSON. Text before it is how one parser is given JSON and another a form.
         let begins = matches!(first, b'{' | b'[' | b'"' | b'-' | b'0'..=b'9')
@@ -58,6 +63,17 @@ pub(super) fn judge(policy: &HygienePolicy, request: &RequestView<'_>, body: &Bo
             parameters = rest;
         }
     }
+}
+
+/// True when the bytes are, or may be, in a content coding that was not removed before judging.
+fn is_still_coded(request: &RequestView<'_>, bytes: &[u8]) -> bool {
+    let mut codings = request.head.fields.all(Known::ContentEncoding).flat_map(token_list);
+    codings.any(|coding| match coding.to_ascii_lowercase().as_slice() {
+        b"identity" => false,
+        b"gzip" | b"x-gzip" => bytes.starts_with(b"\x1f\x8b"),
+        b"deflate" => bytes.first() == Some(&0x78),
+        _ => true,
+    })
 }
 
 fn finding_mismatch(place: Place, first: u8) -> Finding {

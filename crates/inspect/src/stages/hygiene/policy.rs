@@ -51,9 +51,10 @@ impl Default for HygienePolicy {
                 "if",
                 "lock-token",
             ]),
+            // Not `pem`, `inc` or `cfg`: interfaces do serve certificates, companies and settings under such names.
             extensions_restricted: NameSet::new(&[
-                "bak", "backup", "bck", "bkp", "old", "orig", "save", "swp", "swo", "sql", "mdb", "sqlite", "dbf",
-                "ini", "inc", "htaccess", "htpasswd", "env", "pem", "p12", "pfx", "jks", "cfg", "dump", "rdb",
+                "bak", "backup", "bck", "bkp", "old", "orig", "swp", "swo", "sql", "mdb", "sqlite", "dbf", "ini",
+                "htaccess", "htpasswd", "env", "p12", "pfx", "jks", "rdb",
             ]),
             ranges_max: 5,
             get_body: Answer::Report,
