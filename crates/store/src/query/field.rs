@@ -268,6 +268,15 @@ mod tests {
     }
 
     #[test]
+    fn every_field_is_documented() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/filters.md");
+        let text = std::fs::read_to_string(path).expect("the document");
+        for field in Field::all() {
+            assert!(text.contains(&format!("`{}`", field.name())), "{}", field.name());
+        }
+    }
+
+    #[test]
     fn a_mistyped_name_finds_its_neighbour() {
         assert_eq!(Field::nearest("statu"), Some("status"));
         assert_eq!(Field::nearest("endpiont"), Some("endpoint"));
