@@ -15,9 +15,8 @@ const NOT_BUILT: &str = "<!doctype html>\n<html lang=\"en\"><head><meta charset=
     <h1>This binary was built without the dashboard</h1><p>Build it with <code>cd ui &amp;&amp; npm ci &amp;&amp; npm run build</code> \
     and then build the binary again. The admin API works: see <a href=\"/api/v1/openapi.json\">its document</a>.</p></body></html>\n";
 
-/// Scripts and styles come from the binary alone; nothing may frame the dashboard, and it sends nothing elsewhere. Style attributes
-/// are allowed, because charts place their parts with them.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; style-src-attr 'unsafe-inline'; img-src 'self' data:; \
+/// Scripts and styles come from the binary alone; nothing may frame the dashboard, and it sends nothing elsewhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// The report as a page has one style element of its own and no script at all.
 const REPORT_POLICY: &str =
