@@ -1,6 +1,6 @@
 //! The columns of an event: format 1 of the segments, and the builder that collects rows into them.
 //!
-//! Texts that repeat are dictionaries in memory, so a row costs about 150 bytes there however long its User-Agent is. In the
+//! Texts that repeat are dictionaries in memory, so a row costs about 350 bytes there however long its User-Agent is. In the
 //! segment they are plain text columns, which Parquet encodes as dictionaries by itself: any reader of Parquet
 //! sees ordinary text.
 
@@ -282,6 +282,18 @@ pub fn to_query_schema(rows: &RecordBatch) -> Result<RecordBatch, StoreError> {
 mod tests {
     use super::*;
     use crate::testing::Traffic;
+
+    #[test]
+    fn a_row_in_memory_is_small() {
+        let mut traffic = Traffic::new(2);
+        let mut columns = Columns::default();
+        for _ in 0..20_000 {
+            columns.push(&Row::of(&traffic.event(), 1.0)).expect("a row");
+        }
+        let bytes = columns.finish().expect("a batch").rows.get_array_memory_size() / 20_000;
+        println!("{bytes} bytes per row in memory");
+        assert!(bytes < 400, "{bytes}");
+    }
 
     #[test]
     fn rows_become_columns_and_views() {

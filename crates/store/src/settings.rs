@@ -7,7 +7,7 @@ pub struct Settings {
     pub flush_every_ms: u32,
     /// How often rollups reach the disk.
     pub rollup_every_ms: u32,
-    /// Exchanges in one segment at most. Held in memory until the segment is cut, at about 150 bytes each.
+    /// Exchanges in one segment at most. Held in memory until the segment is cut, at about 350 bytes each.
     pub segment_rows_max: u32,
     /// Age of a segment's first exchange at which it is cut although it is not full.
     pub segment_age_s_max: u32,
