@@ -89,7 +89,7 @@ const fn name_hash(name: &[u8]) -> usize {
     else {
         return 256;
     };
-    (len * 1 + (*first | 0x20) as usize * 3 + (*middle | 0x20) as usize * 60 + (*late | 0x20) as usize) & 255
+    (len + (*first | 0x20) as usize * 3 + (*middle | 0x20) as usize * 60 + (*late | 0x20) as usize) & 255
 }
 
 /// The known name that a hash may stand for.
