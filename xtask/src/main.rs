@@ -2,9 +2,11 @@
 //!
 //! A task is a module with a clap `Arguments` struct and `run(&Arguments) -> Outcome`, and one line in the lists below.
 
+mod attack_score;
 mod check;
 mod conformance;
 mod discovery;
+mod proxy_bench;
 mod table;
 mod test;
 
@@ -44,12 +46,16 @@ enum Task {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// Requests per second, latency, CPU and memory beside nginx and haproxy.
+    Proxy(proxy_bench::Arguments),
     /// How right is endpoint discovery?
     Discovery(discovery::bench::Arguments),
 }
 
 #[derive(Subcommand)]
 enum Train {
+    /// The attack score.
+    AttackScore(attack_score::Arguments),
     /// The classifiers of endpoint discovery.
     Discovery(discovery::train::Arguments),
 }
@@ -58,8 +64,10 @@ fn main() -> ExitCode {
     let outcome = match CommandLine::parse().task {
         Task::Test(arguments) => test::run(&arguments),
         Task::Check(arguments) => check::run(&arguments),
+        Task::Bench(Bench::Proxy(arguments)) => proxy_bench::run(&arguments),
         Task::Bench(Bench::Discovery(arguments)) => discovery::bench::run(&arguments),
         Task::Conformance(which) => conformance::run(&which),
+        Task::Train(Train::AttackScore(arguments)) => attack_score::run(&arguments),
         Task::Train(Train::Discovery(arguments)) => discovery::train::run(&arguments),
         Task::Simulate(arguments) => discovery::simulate::run(&arguments),
     };

@@ -46,11 +46,11 @@ pub(super) fn train(samples: &[Sample], seed: u64) -> Model {
     Model::new(bias, &weights, [0.0; 3])
 }
 
-/// The margins that 5 %, 0.5 % and 0.02 % of legitimate texts reach.
+/// The margins that 2 %, 0.2 % and 0.02 % of legitimate texts reach.
 pub(super) fn margins(model: &Model, legitimate: &[Sample]) -> [f32; 3] {
     let mut margins: Vec<f32> = legitimate.iter().map(|sample| worst(model, &sample.text)).collect();
     margins.sort_by(|a, b| b.total_cmp(a));
-    [0.05, 0.005, 0.0002].map(|share| {
+    [0.02, 0.002, 0.0002].map(|share| {
         let at = (margins.len() as f64 * share) as usize;
         margins.get(at).copied().unwrap_or(f32::MAX) + 1e-3
     })

@@ -42,7 +42,7 @@ pub(super) fn load(corpus: &Path, documents: &Path, vendors: &Path) -> Result<Sp
     }
     // The shop's values: half of the distinct ones, by their order.
     for (at, (source, kind, _, payload)) in corpora::payloads(corpus)?.into_iter().enumerate() {
-        if kind == Kind::Legitimate && source == "httpparams" && seen.insert(payload.clone()) {
+        if kind == Kind::Legitimate && seen.insert(payload.clone()) {
             if at % 2 == 0 { training.push(sample(&source, payload)) } else { held_out.push(sample(&source, payload)) }
         }
     }

@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if arguments.quick {
         return Ok(());
     }
-    let mut table = Table::new("Recall of the score alone on what was left out of training", &["left out", "cases", "5 % false", "0.5 % false", "0.02 % false"]);
+    let mut table = Table::new("Recall of the score alone on what was left out of training", &["left out", "cases", "2 % false", "0.2 % false", "0.02 % false"]);
     let mut left_out: Vec<(bool, String)> = attacks.iter().flat_map(|sample| [(true, sample.source.clone()), (false, sample.family.to_owned())]).collect();
     left_out.sort();
     left_out.dedup();

@@ -9,18 +9,37 @@ pub(super) fn augment(samples: Vec<Sample>, seed: u64) -> Vec<Sample> {
     let ordinary: Vec<Vec<u8>> = samples.iter().filter(|sample| !sample.attack && sample.text.len() < 40).map(|sample| sample.text.clone()).collect();
     let mut out = Vec::with_capacity(samples.len() * 2);
     for sample in samples {
-        let variations = if sample.attack { 2 } else { 1 };
-        for _ in 0..variations {
-            if !sample.attack && random.u8(..) > 100 {
-                continue;
-            }
+        for _ in 0..2 {
             let mut varied = sample.clone();
             varied.text = vary(&sample.text, sample.attack, &ordinary, &mut random);
             out.push(varied);
         }
+        if !sample.attack && random.u8(..) < 128 {
+            out.push(Sample { text: salad(&sample.text, &mut random), ..sample.clone() });
+        }
         out.push(sample);
     }
     out
+}
+
+/// Words that attacks and ordinary texts share: by themselves they prove nothing.
+const SHARED: &[&str] = &[
+    "select", "union", "SELECT", "UNION", "insert", "update", "DELETE", "drop", "from", "where", "or", "and", "AND", "OR", "like", "having", "order by", "table", "null", "exec", "declare", "sleep",
+    "javascript", "JavaScript:", "script", "alert", "confirm", "prompt", "eval", "document", "window", "cookie", "onload", "click", "iframe", "style", "import", "function", "java", "class", "echo", "cat", "curl",
+    "wget", "bash", "ping", "ls", "nc", "id", "whoami", "sh", "etc", "passwd", "admin", "password", "root", "system", "cmd", "file", "include", "config", "php", "template", "user", "query", "url=", "=", "--", "'", "\"", "1=1",
+    "$", "{", "}", "<", ">", ";", "|", "&", "#", "(", ")", "..", "/", "%", "*", "+", ":", "!", "@", "~", "`", "\\", "http://", "https://",
+];
+
+/// An ordinary text with shared words and signs strewn into it, without any grammar.
+fn salad(text: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
+    let text = String::from_utf8_lossy(text.get(..text.len().min(120)).unwrap_or_default()).into_owned();
+    let mut words: Vec<&str> = text.split(' ').collect();
+    words.truncate(random.usize(1..12));
+    for _ in 0..random.usize(1..4) {
+        let at = random.usize(0..=words.len());
+        words.insert(at, random.choice(SHARED).copied().unwrap_or("select"));
+    }
+    words.join(if random.u8(..) < 40 { "" } else { " " }).into_bytes()
 }
 
 fn vary(text: &[u8], attack: bool, ordinary: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! Measurements against public collections that nobody here wrote. Each prints one table; the pinned ones are in
 //! `docs/measured/` and may only improve.
 
+mod attacks;
+pub mod corpora;
 mod crs_hygiene;
 mod desync;
 mod formats;
@@ -17,6 +19,8 @@ use clap::Subcommand;
 /// Which collection is measured.
 #[derive(Subcommand)]
 pub enum Conformance {
+    /// Attacks found and legitimate requests refused, by collection and class.
+    Attacks(attacks::Arguments),
     /// Ambiguous and malformed heads by tier (http-desync-guardian).
     Desync(http1::Arguments),
     /// Mutations of Transfer-Encoding (smuggler).
@@ -32,6 +36,7 @@ pub enum Conformance {
 /// Runs one of them.
 pub fn run(which: &Conformance) -> crate::Outcome {
     match which {
+        Conformance::Attacks(arguments) => attacks::run(arguments),
         Conformance::Desync(arguments) => desync::run(arguments),
         Conformance::Smuggler(arguments) => smuggler::run(arguments),
         Conformance::Llhttp(arguments) => llhttp::run(arguments),

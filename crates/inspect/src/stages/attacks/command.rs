@@ -5,7 +5,7 @@
 
 use super::family::{Family, Weight};
 use super::gate::{Classes, Marker, any, start, word};
-use super::text::{Text, has, quoted_code, window};
+use super::text::{Text, has, is_fenced, quoted_code, window};
 
 pub(super) const MARKERS: &[Marker] = &[
     any(10, "${ifs"),
@@ -283,7 +283,8 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         let points = if points <= 4 { points.min(6u32.saturating_sub(markers)) } else { points };
         markers += points;
         let at = hit.at as usize;
-        let shown = text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to);
+        let shown = text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to)
+            || is_fenced(text.low, &quoted, at);
         weight.add(
             if shown {
                 0
@@ -327,7 +328,7 @@ fn separators(text: &Text<'_>, quoted: &[(usize, usize)], weight: &mut Weight) {
             continue;
         }
         // A script shown between fences in a text.
-        if text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to) {
+        if text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to) || is_fenced(low, quoted, at) {
             continue;
         }
         let separator = low.get(at).copied().unwrap_or(b';');

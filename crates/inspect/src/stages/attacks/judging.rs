@@ -189,9 +189,11 @@ impl<'p> Judging<'p> {
             return Some(confidence);
         }
         let score = score.get_or_insert_with(|| score::judge(text));
+        // Sentences share their words with attacks: there the score must be as sure as by itself.
         let settles = match confidence {
-            Confidence::Likely => score.settles >= Settles::Likely,
-            _ => score.settles >= Settles::Hint,
+            Confidence::Likely if !text.prose => score.settles >= Settles::Likely,
+            Confidence::Likely => score.settles >= Settles::Alone,
+            _ => score.settles >= Settles::Alone && !text.prose,
         };
         Some(if settles { Confidence::Sure } else { confidence })
     }
@@ -205,9 +207,11 @@ impl<'p> Judging<'p> {
         if self.lowest.as_ref().is_none_or(|lowest| score.value < lowest.value) {
             self.lowest = Some(score);
         }
-        let confidence = match score.settles {
-            Settles::Alone => Confidence::Sure,
-            Settles::Hint => Confidence::Likely,
+        // Nothing is refused for its looks alone, unless that was asked for.
+        let confidence = match (score.settles, self.policy.sensitivity) {
+            (Settles::Alone, Sensitivity::High) => Confidence::Sure,
+            (Settles::Alone, _) => Confidence::Likely,
+            (Settles::Hint, _) => Confidence::Hint,
             _ => return,
         };
         let evidence = format!("score {}: {}", score.value, score::explain(text));

@@ -42,9 +42,9 @@ pub enum Settles {
     Nothing,
     /// It makes sure what a detector finds likely.
     Likely,
-    /// It makes sure what a detector hints at.
+    /// It is a hint by itself.
     Hint,
-    /// It is sure by itself.
+    /// It makes sure what a detector hints at, and is reported by itself.
     Alone,
 }
 
@@ -62,7 +62,8 @@ static MODEL: LazyLock<Option<Model>> =
     LazyLock::new(|| Model::read(include_bytes!("../../../models/attack-score.bin")).ok());
 
 impl Model {
-    /// Quantises trained weights. `margins`: from where a likely finding, a hint, and the score alone are sure.
+    /// Quantises trained weights. `margins`: from where the score settles a likely finding, is a hint, and is evidence
+    /// by itself.
     pub fn new(bias: f32, weights: &[f32], margins: [f32; 3]) -> Self {
         let largest = weights.iter().fold(0.0f32, |largest, weight| largest.max(weight.abs()));
         let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };

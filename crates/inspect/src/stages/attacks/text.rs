@@ -180,3 +180,11 @@ pub fn quoted_code(low: &[u8]) -> SmallVec<[(usize, usize); 4]> {
     }
     spans
 }
+
+/// True when `at` lies in a block of code: between fences of three backticks that end their line.
+pub fn is_fenced(low: &[u8], spans: &[(usize, usize)], at: usize) -> bool {
+    spans.iter().any(|&(from, to)| {
+        let opening = low.get(from..to).unwrap_or_default();
+        at >= from && at < to && opening.starts_with(b"```") && opening.iter().take(20).any(|&byte| byte == b'\n')
+    })
+}

@@ -238,7 +238,9 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         && short
         && matches!(text.spot, Spot::Query(_) | Spot::Form(_) | Spot::Json(..) | Spot::Part(_) | Spot::Header(..))
     {
-        weight.add(3, "nothing but a path");
+        // An agent of a machine reports such paths in documents; a parameter that names one asks for it.
+        let asked = matches!(text.spot, Spot::Query(_) | Spot::Form(_));
+        weight.add(if asked { 4 } else { 3 }, "nothing but a path");
     }
     let web_asset = [
         ".png", ".jpg", ".svg", ".gif", ".css", ".js", ".ts", ".html", ".md", ".vue", ".tsx", ".jsx", ".scss", ".json",
