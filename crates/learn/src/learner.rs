@@ -416,6 +416,10 @@ impl Learner {
         client: Option<u64>,
     ) -> f32 {
         let Some((_, _, context)) = self.hosts.get(host) else { return 0.0 };
+        // A preflight asks about an endpoint and is none: it has no content.
+        if &*observation.method == "OPTIONS" && classes.response == Media::None {
+            return 0.0;
+        }
         let client = client.and_then(|key| self.clients.find(key));
         let signature = signature(observation, pieces, classes, context, client);
         let key = hash_bytes(self.key, &signature);

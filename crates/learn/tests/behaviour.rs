@@ -138,8 +138,8 @@ fn an_operator_wins_and_ids_survive() {
     learner.refresh_all();
     assert_eq!(id(&learner, "/v1/users/me"), None, "a merge takes the literal in");
     assert!(id(&learner, "/v1/users/1000").is_some(), "what was split off stays so");
-    let absorbed = learner.inventory().all().flat_map(|(_, known)| &known.history);
-    assert!(absorbed.clone().any(|(_, change)| matches!(change, Change::AbsorbedBy { .. })));
+    let mut changes = learner.inventory().all().flat_map(|(_, known)| &known.history);
+    assert!(changes.any(|(_, change)| matches!(change, Change::AbsorbedBy { .. })));
 }
 
 #[test]
