@@ -45,8 +45,10 @@ impl Throttle {
         }
         let paid_until = self.paid_until.entry(client).or_insert(now.0);
         // A clock that was set back must not lock anyone out.
-        let next = (*paid_until).clamp(now.0, now.0.saturating_add(self.burst_us)).saturating_add(cost_us);
-        let admitted = next <= now.0.saturating_add(self.burst_us);
+        let furthest = now.0.saturating_add(self.burst_us);
+        let from = if *paid_until > furthest { now.0 } else { (*paid_until).max(now.0) };
+        let next = from.saturating_add(cost_us);
+        let admitted = next <= furthest;
         if admitted {
             *paid_until = next;
         }

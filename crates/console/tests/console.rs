@@ -101,7 +101,9 @@ fn bench_with(adjust: impl FnOnce(&mut Settings)) -> Bench {
             requests: 10,
         })
     };
-    inventory.put_learned(START, &[endpoint(100, "/v1/products"), endpoint(101, "/<script>alert(1)</script>")]).expect("put");
+    inventory
+        .put_learned(START, &[endpoint(100, "/v1/products"), endpoint(101, "/<script>alert(1)</script>")])
+        .expect("put");
     let told = Arc::new(Told::default());
     let mut settings = Settings::new(directory.path());
     settings.clock = clock;
@@ -156,7 +158,8 @@ async fn every_page_has_its_figures() {
     assert_eq!(overview["figures"]["limited_by_upstream"], limited);
 
     let endpoints = bench.read("/api/v1/endpoints?since=2h").await;
-    let line = endpoints["endpoints"].as_array().expect("endpoints").iter().find(|line| line["id"] == "e100").expect("e100");
+    let line =
+        endpoints["endpoints"].as_array().expect("endpoints").iter().find(|line| line["id"] == "e100").expect("e100");
     let wanted = bench.events.iter().filter(|event| event.endpoint == Some(EndpointId(100))).count();
     assert_eq!(line["figures"]["requests"], wanted);
     assert!(line["signals"].as_array().expect("signals").contains(&json!("shadow")));
@@ -172,9 +175,23 @@ async fn every_page_has_its_figures() {
     let timeline = bench.read(&format!("/api/v1/sessions/{session}?since=2h")).await;
     let own = bench.events.iter().filter(|event| event.session == Some(session)).count();
     assert_eq!(timeline["events"].as_array().expect("events").len(), own);
-    for path in ["health", "policy", "exceptions", "audit", "report", "sessions?since=2h", "changes", "constraints", "reasons", "fields", "me",
-        "openapi.json", "config/versions", "tokens", "config"]
-    {
+    for path in [
+        "health",
+        "policy",
+        "exceptions",
+        "audit",
+        "report",
+        "sessions?since=2h",
+        "changes",
+        "constraints",
+        "reasons",
+        "fields",
+        "me",
+        "openapi.json",
+        "config/versions",
+        "tokens",
+        "config",
+    ] {
         bench.read(&format!("/api/v1/{path}")).await;
     }
 }
@@ -186,13 +203,16 @@ async fn pages_of_exchanges_meet_without_gap_or_overlap() {
     let mut cursor = String::new();
     loop {
         let page = bench.read(&format!("/api/v1/events?since=2h&limit=700&filter=status%3D200{cursor}")).await;
-        seen.extend(page["events"].as_array().expect("events").iter().map(|event| event["id"].as_str().expect("id").to_owned()));
+        seen.extend(
+            page["events"].as_array().expect("events").iter().map(|event| event["id"].as_str().expect("id").to_owned()),
+        );
         match page["cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => break,
         }
     }
-    let mut expected: Vec<_> = bench.events.iter().filter(|event| event.status == 200).map(|event| event.id.to_string()).collect();
+    let mut expected: Vec<_> =
+        bench.events.iter().filter(|event| event.status == 200).map(|event| event.id.to_string()).collect();
     assert_eq!(seen.len(), expected.len());
     expected.sort_unstable();
     seen.sort_unstable();
@@ -208,14 +228,16 @@ async fn what_if_counts_what_the_verdict_would_be() {
     let (status, preview) = bench.change("POST", "/api/v1/policy/what-if", ask.clone()).await;
     assert_eq!(status, StatusCode::OK);
     let hit = |event: &&model::Event| {
-        event.api == Some("shop".into()) && event.verdict.would_refuse.is_some_and(|reason| reason.stage() == model::StageId::Contract)
+        event.api == Some("shop".into())
+            && event.verdict.would_refuse.is_some_and(|reason| reason.stage() == model::StageId::Contract)
     };
     let expected = bench.events.iter().filter(hit).count();
     assert!(expected > 0);
     assert_eq!(preview["newly_refused"], expected);
     let off = json!({"api": "shop", "stage": "attacks", "mode": "off", "since": "2h"});
     let (_, carried) = bench.change("POST", "/api/v1/policy/what-if", off).await;
-    let refused = bench.events.iter().filter(|event| event.api == Some("shop".into()) && event.verdict.refuses()).count();
+    let refused =
+        bench.events.iter().filter(|event| event.api == Some("shop".into()) && event.verdict.refuses()).count();
     assert_eq!(carried["newly_carried"], refused);
 
     // An exception from one of the examples takes its like out of the preview.
@@ -234,7 +256,9 @@ async fn what_if_counts_what_the_verdict_would_be() {
 #[tokio::test]
 async fn changes_are_kept_put_in_force_and_audited() {
     let bench = bench();
-    let (status, _) = bench.change("PATCH", "/api/v1/endpoints/e100", json!({"state": "saved", "owner": "team", "mode": "block"})).await;
+    let (status, _) = bench
+        .change("PATCH", "/api/v1/endpoints/e100", json!({"state": "saved", "owner": "team", "mode": "block"}))
+        .await;
     assert_eq!(status, StatusCode::OK);
     let mode = json!({"api": "shop", "stage": "contract", "mode": "block"});
     assert_eq!(bench.change("PUT", "/api/v1/policy/modes", mode).await.0, StatusCode::OK);
@@ -254,7 +278,12 @@ async fn changes_are_kept_put_in_force_and_audited() {
     assert_eq!(*bench.told.config.lock().expect("no panic"), "one");
 
     let audit = bench.read("/api/v1/audit").await;
-    let actions: Vec<_> = audit["entries"].as_array().expect("entries").iter().map(|line| line["action"].as_str().expect("text")).collect();
+    let actions: Vec<_> = audit["entries"]
+        .as_array()
+        .expect("entries")
+        .iter()
+        .map(|line| line["action"].as_str().expect("text"))
+        .collect();
     assert_eq!(
         actions,
         ["config.roll-back", "config.apply", "config.apply", "endpoint.change-many", "policy.mode", "endpoint.change"]
@@ -276,9 +305,17 @@ async fn doors_are_closed_to_whom_they_should_be() {
     assert_eq!(bench.ask(bare).await.0, StatusCode::FORBIDDEN);
 
     let first = json!({"name": "v", "role": "viewer"});
-    assert_eq!(bench.change("POST", "/api/v1/tokens", first).await.0, StatusCode::CONFLICT, "nobody could make the next one");
+    assert_eq!(
+        bench.change("POST", "/api/v1/tokens", first).await.0,
+        StatusCode::CONFLICT,
+        "nobody could make the next one"
+    );
     let (_, admin) = bench.change("POST", "/api/v1/tokens", json!({"name": "a", "role": "admin"})).await;
-    assert_eq!(bench.ask(request("GET", "/api/v1/me", LOCAL, None)).await.0, StatusCode::UNAUTHORIZED, "the door is closed");
+    assert_eq!(
+        bench.ask(request("GET", "/api/v1/me", LOCAL, None)).await.0,
+        StatusCode::UNAUTHORIZED,
+        "the door is closed"
+    );
 
     let with = |method: &str, path: &str, secret: &str, body: Option<Value>| {
         let mut request = request(method, path, "203.0.113.9:1", body);
@@ -286,9 +323,12 @@ async fn doors_are_closed_to_whom_they_should_be() {
         request
     };
     let admin = admin["secret"].as_str().expect("a secret");
-    let (_, viewer) = bench.ask(with("POST", "/api/v1/tokens", admin, Some(json!({"name": "v", "role": "viewer"})))).await;
+    let (_, viewer) =
+        bench.ask(with("POST", "/api/v1/tokens", admin, Some(json!({"name": "v", "role": "viewer"})))).await;
     let viewer = viewer["secret"].as_str().expect("a secret");
-    let (_, ended) = bench.ask(with("POST", "/api/v1/tokens", admin, Some(json!({"name": "e", "role": "admin", "until_s": 5})))).await;
+    let (_, ended) = bench
+        .ask(with("POST", "/api/v1/tokens", admin, Some(json!({"name": "e", "role": "admin", "until_s": 5}))))
+        .await;
     let ended = ended["secret"].as_str().expect("a secret");
     assert_eq!(bench.ask(with("GET", "/api/v1/overview", viewer, None)).await.0, StatusCode::OK);
     assert_eq!(bench.ask(with("GET", "/api/v1/tokens", viewer, None)).await.0, StatusCode::FORBIDDEN);
@@ -342,7 +382,9 @@ async fn wrong_questions_get_answers_that_help() {
 #[tokio::test]
 async fn pages_carry_a_policy_and_the_api_is_never_cached() {
     let bench = bench();
-    for (path, allowed) in [("/", true), ("/endpoints/e1", true), ("/missing.js", false), ("/api/v1/report?format=html", true)] {
+    for (path, allowed) in
+        [("/", true), ("/endpoints/e1", true), ("/missing.js", false), ("/api/v1/report?format=html", true)]
+    {
         let response = bench.router.clone().oneshot(request("GET", path, LOCAL, None)).await.expect("an answer");
         assert_eq!(response.status().is_success(), allowed, "{path}");
         let policy = response.headers()["content-security-policy"].to_str().expect("text").to_owned();
@@ -369,8 +411,11 @@ async fn an_empty_directory_is_no_error() {
     let directory = tempfile::tempdir().expect("a directory");
     let settings = Settings::new(directory.path().join("not-yet"));
     let router = console::router(settings, Arc::new(console::Offline)).expect("a router");
-    for path in ["overview", "endpoints", "events", "threats", "sessions", "health", "policy", "report", "audit", "exceptions"] {
-        let response = router.clone().oneshot(request("GET", &format!("/api/v1/{path}"), LOCAL, None)).await.expect("an answer");
+    for path in
+        ["overview", "endpoints", "events", "threats", "sessions", "health", "policy", "report", "audit", "exceptions"]
+    {
+        let response =
+            router.clone().oneshot(request("GET", &format!("/api/v1/{path}"), LOCAL, None)).await.expect("an answer");
         assert_eq!(response.status(), StatusCode::OK, "{path}");
     }
 }
