@@ -17,3 +17,4 @@ pub mod pattern;
 pub mod rules;
 pub mod shape;
 pub mod xml;
+pub mod lint;
