@@ -298,7 +298,8 @@ impl Learner {
         let Some(node) = node else { return };
         let known =
             group.trie.node(node).is_some_and(|node| node.terminals.iter().any(|terminal| terminal.method == method));
-        if !known && !(success && probability >= ADMISSION_MIN) {
+        let admitted = success && probability >= ADMISSION_MIN;
+        if !(known || admitted) {
             return;
         }
         let Some(terminal) = group.trie.terminal(node, method) else { return };
@@ -543,7 +544,7 @@ fn record(terminal: &mut Terminal, observation: &Observation, classes: Classes, 
     if let Some(shape) = observation.response_shape.as_deref() {
         terminal.shaped = terminal.shaped.saturating_add(1);
         // A settled shape hardly changes; one look in eight keeps it fresh.
-        if terminal.shaped <= 24 || terminal.shaped % 8 == 0 {
+        if terminal.shaped <= 24 || terminal.shaped.is_multiple_of(8) {
             for &key in shape.iter().take(64) {
                 terminal.shape.add(mix(1, key) as u32);
             }

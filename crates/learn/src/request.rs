@@ -276,7 +276,11 @@ pub struct ClassMemory {
 
 const REMEMBERED_MAX: usize = 4_096;
 
-fn remembered<T: Copy>(memory: &mut HashMap<u64, T, BuildPassHasher>, text: Option<&str>, judge: fn(Option<&str>) -> T) -> T {
+fn remembered<T: Copy>(
+    memory: &mut HashMap<u64, T, BuildPassHasher>,
+    text: Option<&str>,
+    judge: fn(Option<&str>) -> T,
+) -> T {
     let Some(value) = text else { return judge(None) };
     let key = hash_bytes(21, value.as_bytes());
     if let Some(&known) = memory.get(&key) {
@@ -482,7 +486,8 @@ const PROBE_WORDS: [&str; 30] = [
 fn probe_marks(target: &str, pieces: &Pieces<'_>) -> u8 {
     let path = crate::path::path_of(target);
     let hidden = pieces.iter().any(|piece| !piece.joined && piece.text.starts_with('.') && piece.text.len() > 1);
-    let named = pieces.iter().take(2).any(|piece| PROBE_WORDS.iter().any(|word| word.eq_ignore_ascii_case(&piece.text)));
+    let named =
+        pieces.iter().take(2).any(|piece| PROBE_WORDS.iter().any(|word| word.eq_ignore_ascii_case(&piece.text)));
     let injected = path.contains("..")
         || path.contains("%00")
         || path.contains("%2e%2e")

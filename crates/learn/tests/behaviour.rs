@@ -1,5 +1,7 @@
 //! The learner with the shipped models: what it must find, what it must not, and what it may cost.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic in a test is the report")]
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use learn::learner::METHODS;
@@ -25,7 +27,7 @@ fn request(at: u64, method: &str, target: &str) -> Observation {
         response_bytes: Some(640),
         agent: Some("okhttp/4.12.0".into()),
         accept: Some("application/json".into()),
-        session: (at % 3 == 0).then_some(SessionHash(at % 40)),
+        session: (at.is_multiple_of(3)).then_some(SessionHash(at % 40)),
         credential: Some(true),
         response_shape: Some([11, 22, 33, 44 + u64::from(target.contains("orders"))].into()),
         ..Observation::default()
@@ -105,11 +107,21 @@ fn pages_assets_scanners_and_preflights_are_no_endpoints() {
             ..request(at, "GET", &format!("/blog/a-story-about-{at}"))
         };
         learner.observe(&page);
-        let script = Observation { response_type: Some("application/javascript".into()), target: "/assets/app.js".into(), ..page.clone() };
+        let script = Observation {
+            response_type: Some("application/javascript".into()),
+            target: "/assets/app.js".into(),
+            ..page.clone()
+        };
         learner.observe(&script);
         let agent = Some("Nikto/2.5".into());
         learner.observe(&Observation { target: format!("/.git/{at}").into(), agent, accept: None, ..page.clone() });
-        let empty = Observation { response_type: None, status: 204, response_shape: None, credential: Some(false), ..request(at, "OPTIONS", "/v1/users") };
+        let empty = Observation {
+            response_type: None,
+            status: 204,
+            response_shape: None,
+            credential: Some(false),
+            ..request(at, "OPTIONS", "/v1/users")
+        };
         learner.observe(&empty);
     }
     learner.refresh_all();
@@ -159,15 +171,17 @@ fn requests_are_placed_literal_before_parameter() {
 /// Hostile observations: every field odd, every limit pushed.
 #[test]
 fn a_flood_stays_within_its_limits() {
-    let limits = LearnerLimits { groups_max: 4, hosts_max: 8, nodes_max: 2_000, clients_max: 500, ..LearnerLimits::default() };
+    let limits =
+        LearnerLimits { groups_max: 4, hosts_max: 8, nodes_max: 2_000, clients_max: 500, ..LearnerLimits::default() };
     let mut learner = Learner::new(Models::shipped().unwrap(), limits, 1);
     let mut random = 1u64;
     for at in 0..30_000u64 {
         random = ml::hash::mix(random, at);
-        let mut one = request(at, METHODS[(random % 7) as usize], &format!("/{}/{random}/{}", random % 100, random >> 50));
+        let mut one =
+            request(at, METHODS[(random % 7) as usize], &format!("/{}/{random}/{}", random % 100, random >> 50));
         one.client = Some(IpAddr::V4(Ipv4Addr::from(random as u32)));
         one.host = format!("h{}.d{}.example", random % 50, random % 11).into();
-        if at % 13 == 0 {
+        if at.is_multiple_of(13) {
             one.method = format!("M{random}").into();
             one.target = "/%00//\u{fffd};=;=.{}=/".repeat((random % 40) as usize).into();
         }

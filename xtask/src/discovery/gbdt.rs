@@ -1,6 +1,11 @@
 //! A small histogram trainer for boosted trees with logistic loss: leaf-wise growth, second-order gains, row and
 //! feature sampling from a seed (Friedman 2001; Chen & Guestrin 2016; Ke et al. 2017). One core, no dependencies.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a development task: an index out of range is a mistake that should stop it"
+)]
+
 use ml::forest::{Node, OUTPUT_STEP};
 use ml::{Forest, ModelError};
 

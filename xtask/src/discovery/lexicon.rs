@@ -1,5 +1,10 @@
 //! Training of the lexicon: what the fixed segments of many vendors' documents have in common.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a development task: an index out of range is a mistake that should stop it"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use learn::lexical::{Lexicon, TOKEN_COLUMNS, words_of};

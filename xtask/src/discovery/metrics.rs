@@ -1,5 +1,10 @@
 //! The figures of endpoint discovery: exact templates, requests, API or not, inventions.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a development task: an index out of range is a mistake that should stop it"
+)]
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::traffic::{Kind, Labelled};

@@ -1,5 +1,10 @@
 //! A made-up site: one vendor's operations behind hosts, with pools of identifiers, pages, assets and visitors' habits.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a development task: an index out of range is a mistake that should stop it"
+)]
+
 use fastrand::Rng;
 
 use super::documents::{Document, Operation, Parameter};

@@ -1,5 +1,10 @@
 //! The traffic of a made-up site, one observation at a time, with its truth.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a development task: an index out of range is a mistake that should stop it"
+)]
+
 use fastrand::Rng;
 use model::{Observation, SessionHash, Timestamp};
 

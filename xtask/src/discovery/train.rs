@@ -4,6 +4,11 @@
 //! vendors are cut into folds, and each fold's sites are looked at through models of the other folds. The shipped
 //! models are trained on all folds.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a development task: an index out of range is a mistake that should stop it"
+)]
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
