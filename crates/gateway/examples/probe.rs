@@ -9,10 +9,16 @@ fn main() {
     let listen = args.next().unwrap_or_else(|| "127.0.0.1:8020".into());
     let port: u16 = args.next().and_then(|p| p.parse().ok()).unwrap_or(9000);
     let mode = if args.next().as_deref() == Some("block") { Mode::Block } else { Mode::Monitor };
+    let mut policy = Policy::new(ApiName::from("default"), mode);
+    for stage in std::env::var("OFF").unwrap_or_default().split(',') {
+        if let Some(stage) = model::StageId::ALL.into_iter().find(|known| known.name() == stage) {
+            policy.modes.set(stage, Mode::Off);
+        }
+    }
     let config = Config {
         listeners: vec![Listener { addr: listen.parse().unwrap(), tls: None, proxy_protocol: ProxyProtocol::Off }],
         upstreams: vec![Upstream::single("main", "127.0.0.1", port)],
-        routes: vec![Route::everything(Arc::new(Policy::new(ApiName::from("default"), mode)))],
+        routes: vec![Route::everything(Arc::new(policy))],
         limits: Limits::default(),
         trusted_proxies: vec![],
         forwarding_field: Default::default(),

@@ -18,8 +18,15 @@ use crate::io::Wire;
 pub enum Piece {
     /// Data.
     Data(Bytes),
-    /// The end, with the trailer fields; often none.
-    End(Fields),
+    /// The end, with the trailer section where there is one.
+    End(Trailers),
+}
+
+/// A trailer section; almost always absent, so it may cost an allocation when it is not.
+pub type Trailers = Option<Box<Fields>>;
+
+fn trailers(fields: Fields) -> Trailers {
+    (!fields.is_empty()).then(|| Box::new(fields))
 }
 
 /// Why a body could not be read to its end.
@@ -42,7 +49,7 @@ impl From<io::Error> for BodyFailure {
 /// Where a body comes from.
 pub enum Source<'c> {
     /// It has ended.
-    Ended(Fields),
+    Ended(Trailers),
     /// An HTTP/1 connection.
     H1 {
         /// The connection.
@@ -76,10 +83,10 @@ impl Source<'_> {
     /// The next piece without waiting, when there is one.
     fn ready(&mut self) -> Result<Option<Piece>, BodyFailure> {
         match self {
-            Self::Ended(trailers) => Ok(Some(Piece::End(std::mem::take(trailers)))),
+            Self::Ended(trailers) => Ok(Some(Piece::End(trailers.take()))),
             Self::H1 { buf, decoder, .. } => match decoder.next(buf) {
                 Ok(BodyPiece::Data(data)) => Ok(Some(Piece::Data(data))),
-                Ok(BodyPiece::End(trailers)) => Ok(Some(Piece::End(trailers))),
+                Ok(BodyPiece::End(fields)) => Ok(Some(Piece::End(trailers(fields)))),
                 Ok(BodyPiece::NeedMore) => Ok(None),
                 Err(error) => Err(BodyFailure::Anomaly(error.0)),
             },
@@ -103,7 +110,7 @@ impl Source<'_> {
                 Self::H1 { wire, buf, decoder } => {
                     if wire.read_until(buf, until_ms).await? == 0 {
                         if decoder.may_end_with_connection() {
-                            *self = Source::Ended(Fields::default());
+                            *self = Source::Ended(None);
                         } else {
                             return Err(BodyFailure::Gone);
                         }
@@ -142,7 +149,7 @@ fn poll_h2(stream: &mut RecvStream, in_trailers: &mut bool, cx: &mut Context<'_>
     }
     match std::task::ready!(stream.poll_trailers(cx)) {
         Ok(trailers) => {
-            Poll::Ready(Ok(Piece::End(trailers.map(|map| crate::h2c::fields_of(&map)).unwrap_or_default())))
+            Poll::Ready(Ok(Piece::End(trailers.map(|map| Box::new(crate::h2c::fields_of(&map))))))
         }
         Err(_) => Poll::Ready(Err(BodyFailure::Gone)),
     }

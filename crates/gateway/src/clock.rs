@@ -53,9 +53,9 @@ struct Slot {
 
 const NEVER: u64 = u64::MAX;
 
-impl Deadlines {
+impl Default for Deadlines {
     /// An empty table whose time starts now.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let shared = Shared {
             started: Instant::now(),
             now_ms: Cell::new(0),
@@ -65,7 +65,9 @@ impl Deadlines {
         };
         Self { shared: Rc::new(shared) }
     }
+}
 
+impl Deadlines {
     /// Milliseconds since the table was made, as of the last tick.
     pub fn now_ms(&self) -> u64 {
         self.shared.now_ms.get()
@@ -211,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_wait_ends_at_its_deadline_and_slots_are_used_again() {
-        let deadlines = Deadlines::new();
+        let deadlines = Deadlines::default();
         let watch = deadlines.watch();
         {
             let mut wait = pin!(watch.until(1000, pending::<()>()));
@@ -229,7 +231,7 @@ mod tests {
 
     #[test]
     fn what_is_ready_in_time_is_returned() {
-        let deadlines = Deadlines::new();
+        let deadlines = Deadlines::default();
         let watch = deadlines.watch();
         let mut wait = pin!(watch.until(0, std::future::ready(7)));
         assert_eq!(wait.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(7)));

@@ -85,7 +85,7 @@ pub async fn forward(
             UpstreamFailure::Broken { sent_nothing_back: true } => idempotent && held.is_some(),
             _ => false,
         };
-        let allowed = record.event.retries < upstream.config.retries.max + u8::from(stale)
+        let allowed = record.event.retries < upstream.config.retries.max.saturating_add(u8::from(stale))
             && (stale || upstream.retry_budget.withdraw(exchange.worker.deadlines.now_ms()));
         if !again || !allowed || responder.has_begun() {
             return outcome;
@@ -218,7 +218,7 @@ async fn over_h1(
         };
         record.answered();
         if response.head.status == 101 {
-            After::Upgraded(response.head)
+            After::Upgraded(Box::new(response.head))
         } else {
             let (decoder, framing) = h1::body_decoder(&response, to_head, limits).map_err(Stop::Upstream)?;
             let source = Source::H1 { wire: &wire, buf: &mut buf, decoder };
@@ -253,7 +253,7 @@ enum After {
     /// It may not.
     Spent,
     /// It carries another protocol now.
-    Upgraded(ResponseHead),
+    Upgraded(Box<ResponseHead>),
 }
 
 async fn over_h2(
@@ -332,7 +332,7 @@ async fn relay(
     let extra = timing.as_deref().map(|value| ("Server-Timing", value));
     responder.begin(head, framing, extra.as_slice()).map_err(Stop::ClientWrite)?;
     if framing == Framing::None {
-        return responder.finish(&model::head::Fields::default()).await.map_err(Stop::ClientWrite);
+        return responder.finish(None).await.map_err(Stop::ClientWrite);
     }
     loop {
         let piece = match body.ready().map_err(upstream_broke)? {
@@ -358,7 +358,7 @@ async fn relay(
             }
             Piece::End(trailers) => {
                 record.sample_whole.1 = true;
-                return responder.finish(&trailers).await.map_err(Stop::ClientWrite);
+                return responder.finish(trailers).await.map_err(Stop::ClientWrite);
             }
         }
     }
@@ -469,7 +469,6 @@ pub fn mirror(exchange: &Exchange<'_>, upstream: usize, body: Option<Bytes>) {
     let request = outgoing(exchange, upstream, server, &path, framing);
     let mut out = Outgoing::default();
     request.write_h1(out.gather());
-    exchange.worker.counters.mirrored.add_one();
     let worker = Rc::clone(exchange.worker);
     let (upstream, server) = (Arc::clone(upstream), Arc::clone(server));
     let snapshot = Arc::clone(exchange.snapshot);
@@ -477,6 +476,7 @@ pub fn mirror(exchange: &Exchange<'_>, upstream: usize, body: Option<Bytes>) {
     tokio::task::spawn_local(async move {
         let Ok(Lease::H1(connection)) = worker.pool.lease(&upstream, &server, Wanted::Any).await else { return };
         let H1Connection { wire, mut buf, out: spare, .. } = *connection;
+        worker.counters.mirrored.add_one();
         let limits = &snapshot.config.limits;
         let timeout_ms = u64::from(upstream.config.response_timeout_ms);
         if wire.write_all(out.gather(), &body).await.is_err() {

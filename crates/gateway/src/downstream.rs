@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use inspect::ConnectionFacts;
 use inspect::http2::{FrameTap, PREFACE};
 use model::reason::Anomaly;
@@ -31,28 +31,13 @@ pub enum Spoken {
 
 /// Reads the PROXY header that must come first. `None` when it is missing, wrong, or the peer may not send one; the inner
 /// `None` when it names no source, as a proxy's own health checks do.
-pub async fn proxy_header(
-    socket: &mut TcpStream,
-    buf: &mut BytesMut,
-    trusted: &TrustedProxies,
-    peer: IpAddr,
-) -> Option<Option<IpAddr>> {
+pub async fn proxy_header(socket: &mut TcpStream, trusted: &TrustedProxies, peer: IpAddr) -> Option<Option<IpAddr>> {
     if !trusted.trusts(peer) {
         return None;
     }
-    loop {
-        match proxy_protocol::parse(buf) {
-            Header::Done { source, consumed } => {
-                buf.advance(consumed);
-                return Some(source.map(|source| source.ip().to_canonical()));
-            }
-            Header::Bad(_) => return None,
-            Header::Incomplete => {
-                if socket.read_buf(buf).await.ok()? == 0 {
-                    return None;
-                }
-            }
-        }
+    match proxy_protocol::take(socket).await {
+        Ok(Header::Done { source, .. }) => Some(source.map(|source| source.ip().to_canonical())),
+        Ok(Header::Bad(_) | Header::Incomplete) | Err(_) => None,
     }
 }
 
@@ -60,16 +45,7 @@ pub async fn proxy_header(
 ///
 /// # Errors
 /// When the handshake fails.
-pub async fn tls(
-    tls: &ServerTls,
-    socket: TcpStream,
-    buf: &mut BytesMut,
-    facts: &mut ConnectionFacts,
-) -> io::Result<(Stream, Spoken)> {
-    if !buf.is_empty() {
-        // A PROXY header and the ClientHello may share a packet, but rustls reads from the socket.
-        return Err(io::Error::other("bytes of the handshake came together with the PROXY header"));
-    }
+pub async fn tls(tls: &ServerTls, socket: TcpStream, facts: &mut ConnectionFacts) -> io::Result<(Stream, Spoken)> {
     let acceptor = tokio_rustls::TlsAcceptor::from(tls.config());
     let stream = acceptor.accept(socket).await?;
     let (_, session) = stream.get_ref();

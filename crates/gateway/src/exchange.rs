@@ -117,9 +117,8 @@ pub async fn carry(
     let snapshot = worker.snapshot();
     let _open = Gauged::new(&worker.counters.exchanges_open);
     let mut record = Record::begin(worker.recorder.next_id(), facts, &incoming.head);
-    let head = incoming.head.clone();
-    let outcome = route_and_judge(worker, &snapshot, facts, &head, incoming, responder, &mut record).await;
-    finish(&snapshot, &head, outcome, responder, &mut record).await;
+    let outcome = route_and_judge(worker, &snapshot, facts, incoming, responder, &mut record).await;
+    finish(&snapshot, &incoming.head, outcome, responder, &mut record).await;
     record.event.request_bytes = incoming.body.received;
     let sample = incoming.body.sample.take();
     worker.recorder.record(record.finish(sample));
@@ -129,13 +128,12 @@ async fn route_and_judge(
     worker: &Rc<Worker>,
     snapshot: &Arc<Snapshot>,
     facts: &ConnectionFacts,
-    head: &RequestHead,
     incoming: &mut Incoming<'_>,
     responder: &mut Responder<'_>,
     record: &mut Record,
 ) -> Result<(), Stop> {
+    let Incoming { head, framing, notes, expects_continue, upgrades, body } = incoming;
     let target = canonical_target(head.path(), head.query());
-    let mut notes = incoming.notes.clone();
     notes.extend(target.notes.iter().map(|&anomaly| Noted::new(anomaly, 0)));
     let address = snapshot.trusted_proxies.client_of(facts.peer, facts.into(), &head.fields);
     record.event.client = address.client;
@@ -147,7 +145,7 @@ async fn route_and_judge(
     );
     record.event.credential = session::credential_present(head);
     let Some(route) = snapshot.router.route(head.host(), &target.path, &head.fields) else {
-        report_notes(&notes, record);
+        report_notes(notes, record);
         return Err(Stop::NoRoute);
     };
     record.event.api = Some(route.policy.api.clone());
@@ -158,11 +156,11 @@ async fn route_and_judge(
         snapshot,
         facts,
         head,
-        framing: incoming.framing,
-        upgrades: incoming.upgrades,
+        framing: *framing,
+        upgrades: *upgrades,
         path: &target.path,
         query: target.query.as_deref(),
-        notes: &notes,
+        notes,
         address: &address,
         forwarding: &forwarding,
         session: record.event.session,
@@ -170,7 +168,7 @@ async fn route_and_judge(
         request_id: &request_id,
         now: record.event.at,
     };
-    exchange.run(incoming, responder, record).await
+    exchange.run(body, *expects_continue, responder, record).await
 }
 
 /// Without a route there is no policy to judge by; what was noted is recorded all the same.
@@ -209,42 +207,43 @@ impl Exchange<'_> {
 
     async fn run(
         &self,
-        incoming: &mut Incoming<'_>,
+        body: &mut RequestBody<'_>,
+        expects_continue: bool,
         responder: &mut Responder<'_>,
         record: &mut Record,
     ) -> Result<(), Stop> {
         let step = self.judged(record, |out| pipeline::judge_request(self.policy(), &self.view(), out))?;
         if self.worker.samples(self.snapshot, record.event.id) {
-            incoming.body.sample = Some(Vec::new());
+            body.sample = Some(Vec::new());
             record.response_sample = Some(Vec::new());
         }
         let mirrored = self.route.mirror(fastrand::u64(..));
-        let has_body = !incoming.body.is_ended();
-        if has_body && incoming.expects_continue {
+        let has_body = !body.is_ended();
+        if has_body && expects_continue {
             responder.continue_body().await.map_err(Stop::ClientWrite)?;
         }
         if has_body && (step.wish == BodyWish::Hold || mirrored.is_some()) {
-            self.hold_and_judge(incoming, step.wish, record).await?;
+            self.hold_and_judge(body, step.wish, record).await?;
         }
         if let Some(upstream) = mirrored {
-            converse::mirror(self, upstream, incoming.body.is_replayable().then(|| incoming.body.held()));
+            converse::mirror(self, upstream, body.is_replayable().then(|| body.held()));
         }
-        converse::forward(self, &mut incoming.body, responder, record).await
+        converse::forward(self, body, responder, record).await
     }
 
     async fn hold_and_judge(
         &self,
-        incoming: &mut Incoming<'_>,
+        body: &mut RequestBody<'_>,
         wish: BodyWish,
         record: &mut Record,
     ) -> Result<(), Stop> {
         let limit = self.snapshot.config.limits.inspect_bytes_max as usize;
-        let whole = incoming.body.hold(limit).await.map_err(Stop::Client)?;
+        let whole = body.hold(limit).await.map_err(Stop::Client)?;
         record.sample_whole.0 = whole;
         if wish == BodyWish::Stream {
             return Ok(());
         }
-        let held = incoming.body.held();
+        let held = body.held();
         let content_type = self.head.fields.first(Known::ContentType).unwrap_or_default();
         let media_type = media_type(content_type);
         let bytes = inspectable(&held, self.head.fields.first(Known::ContentEncoding), limit);

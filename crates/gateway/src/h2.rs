@@ -94,7 +94,7 @@ async fn serve_stream(
         None => Framing::Chunked,
     };
     let source = if framing == Framing::None {
-        Source::Ended(model::head::Fields::default())
+        Source::Ended(None)
     } else {
         Source::H2 { stream, watch: worker.deadlines.watch(), in_trailers: false }
     };

@@ -8,9 +8,10 @@ use h2::SendStream;
 use h2::server::SendResponse;
 use http::StatusCode;
 use inspect::http1::Framing;
-use model::head::{Fields, HttpVersion, ResponseHead};
+use model::head::{HttpVersion, ResponseHead};
 
 use crate::answer::Answer;
+use crate::body::Trailers;
 use crate::clock::Watch;
 use crate::forward::relayed_fields;
 use crate::h2c;
@@ -261,13 +262,13 @@ impl Responder<'_> {
     ///
     /// # Errors
     /// When the client is gone or reads too slowly.
-    pub async fn finish(&mut self, trailers: &Fields) -> io::Result<()> {
+    pub async fn finish(&mut self, trailers: Trailers) -> io::Result<()> {
         match self {
             Self::H1(h1) => {
                 if h1.framed == Framed::Chunked {
                     let out = h1.out.gather();
                     out.extend_from_slice(b"0\r\n");
-                    for field in trailers.iter() {
+                    for field in trailers.iter().flat_map(|trailers| trailers.iter()) {
                         push_line(out, field.name, field.value);
                     }
                     out.extend_from_slice(b"\r\n");
@@ -276,14 +277,14 @@ impl Responder<'_> {
             }
             Self::H2(h2) => {
                 let last = h2.pending.take();
-                if trailers.is_empty() {
+                let Some(trailers) = trailers else {
                     return h2.send(last.unwrap_or_default(), true).await;
-                }
+                };
                 if let Some(last) = last {
                     h2.send(last, false).await?;
                 }
                 match &mut h2.stream {
-                    Some(stream) => stream.send_trailers(h2c::trailer_map(trailers)).map_err(io::Error::other),
+                    Some(stream) => stream.send_trailers(h2c::trailer_map(&trailers)).map_err(io::Error::other),
                     None => Ok(()),
                 }
             }

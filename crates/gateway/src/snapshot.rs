@@ -44,7 +44,7 @@ impl Snapshot {
         let mut tls = Vec::with_capacity(config.listeners.len());
         for listener in &config.listeners {
             tls.push(match &listener.tls {
-                Some(settings) => Some(Arc::new(ServerTls::load(settings)?)),
+                Some(settings) => Some(server_tls(settings, before)?),
                 None => None,
             });
         }
@@ -63,13 +63,36 @@ impl Snapshot {
     }
 }
 
+/// TLS of a listener; settings that stay the same keep their session keys and read their certificates again.
+fn server_tls(settings: &config::TlsListener, before: Option<&Snapshot>) -> Result<Arc<ServerTls>, Error> {
+    let known = before.and_then(|before| {
+        let at = before.config.listeners.iter().position(|listener| listener.tls.as_ref() == Some(settings))?;
+        before.tls.get(at)?.clone()
+    });
+    match known {
+        Some(known) => {
+            known.reload()?;
+            Ok(known)
+        }
+        None => Ok(Arc::new(ServerTls::load(settings)?)),
+    }
+}
+
 fn compile_upstream(upstream: &config::Upstream, before: Option<&Snapshot>) -> Result<Arc<Upstream>, Error> {
     let known = before.and_then(|before| before.upstreams.iter().find(|known| known.config == *upstream));
     if let Some(known) = known {
         return Ok(Arc::clone(known));
     }
+    // A server that stays what it was keeps its identity, and with it the connections in the pools.
+    let same_name = before.and_then(|before| before.upstreams.iter().find(|known| known.config.name == upstream.name));
+    let kept = same_name.filter(|known| known.config.tls == upstream.tls && known.config.protocol == upstream.protocol);
     let mut servers = Vec::with_capacity(upstream.servers.len());
     for server in &upstream.servers {
+        let same = kept.and_then(|known| known.servers.iter().find(|known| known.config == *server));
+        if let Some(same) = same {
+            servers.push(Arc::clone(same));
+            continue;
+        }
         let addresses = resolve::now(&server.host, server.port)?;
         let tls = match &upstream.tls {
             None => None,

@@ -138,7 +138,7 @@ pub fn run(start: Start) -> std::io::Result<()> {
 
 async fn serve(start: Start) -> std::io::Result<()> {
     let Start { shared, listeners, recorder, mut drain } = start;
-    let deadlines = Deadlines::new();
+    let deadlines = Deadlines::default();
     let counters = Arc::clone(&shared.counters);
     let worker = Rc::new(Worker {
         pool: Pool::new(deadlines.clone()),
@@ -237,14 +237,14 @@ async fn serve_connection(worker: &Rc<Worker>, index: usize, socket: TcpStream, 
     let mut facts =
         ConnectionFacts { peer: peer.ip().to_canonical(), tls: tls.is_some(), sni: None, client_certificate: None };
     if listener.proxy_protocol == ProxyProtocol::Required {
-        let header = downstream::proxy_header(&mut socket, &mut buf, &snapshot.trusted_proxies, facts.peer);
+        let header = downstream::proxy_header(&mut socket, &snapshot.trusted_proxies, facts.peer);
         match tokio::time::timeout(handshake, header).await {
             Ok(Some(source)) => facts.peer = source.unwrap_or(facts.peer),
             _ => return counters.proxy_headers_refused.add_one(),
         }
     }
     let (stream, spoken) = match tls {
-        Some(tls) => match tokio::time::timeout(handshake, downstream::tls(tls, socket, &mut buf, &mut facts)).await {
+        Some(tls) => match tokio::time::timeout(handshake, downstream::tls(tls, socket, &mut facts)).await {
             Ok(Ok(accepted)) => accepted,
             _ => return counters.tls_handshakes_failed.add_one(),
         },

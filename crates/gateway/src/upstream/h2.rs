@@ -103,10 +103,9 @@ pub async fn send_body(mut stream: SendStream<Bytes>, body: &mut RequestBody<'_>
                 return Sent::ClientFailed(failure);
             }
             Ok(Piece::End(trailers)) => {
-                let ended = if trailers.is_empty() {
-                    stream.send_data(Bytes::new(), true)
-                } else {
-                    stream.send_trailers(h2c::trailer_map(&trailers))
+                let ended = match trailers {
+                    None => stream.send_data(Bytes::new(), true),
+                    Some(trailers) => stream.send_trailers(h2c::trailer_map(&trailers)),
                 };
                 return if ended.is_ok() { Sent::Whole } else { Sent::UpstreamStopped };
             }
