@@ -12,9 +12,9 @@ pub mod graphql;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod json;
+pub mod lint;
 pub mod openapi;
 pub mod pattern;
 pub mod rules;
 pub mod shape;
 pub mod xml;
-pub mod lint;

@@ -22,6 +22,7 @@ const SOURCE_BYTES_MAX: usize = 16 * 1024;
 pub struct Pattern {
     source: Box<str>,
     program: Program,
+    proves: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -77,7 +78,8 @@ impl Pattern {
                 Program::Regex { main: compile(&translated.main)?, ahead }
             }
         };
-        Ok(Self { source: source.into(), program })
+        let proves = is_harmless(&program);
+        Ok(Self { source: source.into(), program, proves })
     }
 
     /// Whether the expression matches somewhere in the text. Linear in the text.
@@ -110,10 +112,15 @@ impl Pattern {
     /// True when every string that matches consists of letters, digits and `-_.:` only and is therefore harmless to
     /// every interpreter behind the API.
     pub fn proves_text(&self) -> bool {
-        let Program::Sequence(sequence) = &self.program else { return false };
-        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-        sequence.iter().all(|repeat| (0..128u8).all(|byte| !repeat.has(byte) || harmless(byte)))
+        self.proves
     }
+}
+
+/// Whether every text that matches has harmless characters only.
+fn is_harmless(program: &Program) -> bool {
+    let Program::Sequence(sequence) = program else { return false };
+    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
+    sequence.iter().all(|repeat| (0..128u8).all(|byte| !repeat.has(byte) || harmless(byte)))
 }
 
 /// Whether a text is a regular expression by ECMA-262, including what we could not run.

@@ -464,7 +464,8 @@ impl<'r> Checker<'r> {
         if !fits && self.report.is_none() {
             return false;
         }
-        for (position, item) in value.items().into_iter().flatten().enumerate() {
+        let Some(items) = value.items() else { return fits };
+        for (position, item) in items.enumerate() {
             let Some(rule) = rules.prefix.get(position).copied().or(rules.items) else { break };
             if let Some(seen) = seen.as_deref_mut() {
                 seen.mark(position);
@@ -521,7 +522,8 @@ impl<'r> Checker<'r> {
         }
         let mut required = Evaluated::default();
         let mut found = 0u32;
-        for (position, (key, member)) in value.members().into_iter().flatten().enumerate() {
+        let Some(members) = value.members() else { return fits };
+        for (position, (key, member)) in members.enumerate() {
             let entry = rules.properties.find(key);
             let mut is_known = false;
             if let Some(property) = entry.and_then(|at| rules.properties.entries.get(at)) {
