@@ -57,7 +57,7 @@ impl Automaton {
         let output: Vec<u16> = output.collect();
         let marked = |state: u32| match output.get(state as usize) {
             Some(0) | None => state * columns as u32,
-            Some(_) => state * columns as u32 | OUTPUT,
+            Some(_) => (state * columns as u32) | OUTPUT,
         };
         let next = trie.next.iter().map(|&state| marked(state)).collect();
         Self { column, columns, next, output, lists }

@@ -283,8 +283,8 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         let points = if points <= 4 { points.min(6u32.saturating_sub(markers)) } else { points };
         markers += points;
         let at = hit.at as usize;
-        let shown = text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to)
-            || is_fenced(text.low, &quoted, at);
+        let shown =
+            text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to) || is_fenced(text.low, &quoted, at);
         weight.add(
             if shown {
                 0
@@ -300,11 +300,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     substitutions(text, &quoted, weight);
     globs(text, weight);
     braces(text, weight);
-    if weight.points == 0 || weight.points >= Weight::SURE {
-        leading_command(text, weight);
-    } else if !text.prose {
-        leading_command(text, weight);
-    }
+    leading_command(text, weight);
 }
 
 /// A command behind `;`, `|`, `&`, a line end.

@@ -65,6 +65,7 @@ impl Classes {
     }
 }
 
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
 const CLASS: [u16; 256] = {
     let mut table = [0u16; 256];
     let mut byte = 0usize;

@@ -104,6 +104,15 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         let points = if field && known {
             match (in_head, document) {
                 (true, _) => 10,
+                // Words that letters and forms begin their lines with as well.
+                (false, false)
+                    if matches!(
+                        name,
+                        b"location" | b"host" | b"link" | b"status" | b"connection" | b"refresh" | b"authorization"
+                    ) && !has(line, "://") =>
+                {
+                    3
+                }
                 (false, false) => 9,
                 (false, true) => 2,
             }

@@ -17,8 +17,8 @@ use crate::values::{Role, Spot, Value};
 const DEPTH_MAX: u8 = 5;
 /// Most findings of one message.
 const FINDINGS_MAX: usize = 24;
-/// Most bytes judged of one message, decoded layers included, as a multiple of nothing: an absolute bound on the work.
-const WORK_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most bytes judged of one message, decoded layers included: an absolute bound on the work.
+const WORK_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// One finding before it is reported.
 #[derive(Clone, Debug)]
@@ -82,30 +82,32 @@ impl<'p> Judging<'p> {
             return;
         }
         if bytes.len() > self.work_left {
-            return;
+            // No silent gap: that something was left out is in the event.
+            let evidence = "the message unfolds into more than is judged".to_owned();
+            return self.push(AttackReason::Score, Confidence::Hint, value.spot, evidence, layers);
         }
         self.work_left -= bytes.len();
         self.judge(value, bytes, classes, layers);
         if depth == 0 {
             return;
         }
-        if classes.any(
-            Classes::PERCENT
-                | Classes::BACKSLASH
-                | Classes::CONTROL
-                | Classes::PLUS
-                | Classes::WIDE
-                | Classes::SEPARATOR,
-        ) || classes.any(Classes::DIGIT) && memchr::memmem::find(bytes, b"0x2").is_some()
+        const ESCAPES: u16 = Classes::PERCENT
+            | Classes::BACKSLASH
+            | Classes::CONTROL
+            | Classes::PLUS
+            | Classes::WIDE
+            | Classes::SEPARATOR;
+        let spelt = classes.any(Classes::DIGIT) && memchr::memmem::find(bytes, b"0x2").is_some();
+        if (classes.any(ESCAPES) || spelt)
+            && let Some((decoded, more)) = unescape(bytes)
         {
-            if let Some((decoded, more)) = unescape(bytes) {
-                self.layer(value, &decoded, layers.with(more), depth - 1);
-            }
+            self.layer(value, &decoded, layers.with(more), depth - 1);
         }
-        if classes.any(Classes::ANGLE) && !layers.has(Layers::TAGS) {
-            if let Some(stripped) = without_inner_tags(bytes) {
-                self.layer(value, &stripped, layers.with(Layers::TAGS), depth - 1);
-            }
+        if classes.any(Classes::ANGLE)
+            && !layers.has(Layers::TAGS)
+            && let Some(stripped) = without_inner_tags(bytes)
+        {
+            self.layer(value, &stripped, layers.with(Layers::TAGS), depth - 1);
         }
         self.nested(value, bytes, classes, layers, depth);
     }
@@ -125,19 +127,21 @@ impl<'p> Judging<'p> {
                     self.layer(value, &decoded, layers.with(more), depth - 1);
                 }
             }
-        } else if bytes.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"data:")) {
-            if let Some((decoded, more)) = unbase64(bytes) {
-                self.layer(value, &decoded, layers.with(more), depth - 1);
-            }
+        } else if bytes.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"data:"))
+            && let Some((decoded, more)) = unbase64(bytes)
+        {
+            self.layer(value, &decoded, layers.with(more), depth - 1);
         }
         let opens = matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
-        if opens && !matches!(value.spot, Spot::Body) && depth >= 3 {
-            if let Ok(tape) = Tape::parse(bytes, &JsonLimits::default()) {
-                for string in tape.strings() {
-                    let role = if string.role == schema::json::Role::Key { Role::Name } else { Role::Value };
-                    let inner = Value { spot: value.spot, role, bytes: string.text.as_bytes() };
-                    self.layer(&inner, inner.bytes, layers.with(Layers::JSON), 2);
-                }
+        if opens
+            && !matches!(value.spot, Spot::Body)
+            && depth >= 3
+            && let Ok(tape) = Tape::parse(bytes, &JsonLimits::default())
+        {
+            for string in tape.strings() {
+                let role = if string.role == schema::json::Role::Key { Role::Name } else { Role::Value };
+                let inner = Value { spot: value.spot, role, bytes: string.text.as_bytes() };
+                self.layer(&inner, inner.bytes, layers.with(Layers::JSON), 2);
             }
         }
     }
@@ -300,5 +304,7 @@ fn concerns(family: Family, spot: Spot<'_>) -> bool {
 
 /// Values that the score may condemn by itself: not files, not the grammar of fields.
 fn scored_alone(text: &Text<'_>) -> bool {
-    text.role == Role::Value && !matches!(text.spot, Spot::Header(..) | Spot::Path) && text.raw.len() >= 4
+    // A document as a whole is judged value by value.
+    let document = matches!(text.spot, Spot::Body) && text.raw.trim_ascii_start().starts_with(b"<");
+    text.role == Role::Value && !document && !matches!(text.spot, Spot::Header(..) | Spot::Path) && text.raw.len() >= 4
 }

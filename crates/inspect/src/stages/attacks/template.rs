@@ -143,8 +143,7 @@ fn expression_points(expression: &[u8]) -> u32 {
     if has(expression, "__") && (called || has(expression, ".")) || has(expression, "constructor") && called {
         return 10;
     }
-    if has(expression, "system") && called
-        || has(expression, "exec") && called
+    if called && (has(expression, "system") || has(expression, "exec"))
         || has(expression, "popen")
         || has(expression, "passthru")
         || has(expression, "file_get_contents")

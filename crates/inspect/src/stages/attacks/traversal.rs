@@ -322,9 +322,7 @@ fn remote_file(text: &Text<'_>, weight: &mut Weight) {
         [".php", ".asp", ".jsp", ".txt", ".cgi", ".gif?", ".pl", ".sh"].iter().any(|ending| has(text.low, ending));
     let ends_in_mark = text.low.ends_with(b"?") || text.low.ends_with(b"%00");
     weight.add(
-        if bare && script {
-            8
-        } else if script && ends_in_mark {
+        if script && (bare || ends_in_mark) {
             8
         } else if bare {
             3

@@ -95,7 +95,7 @@ fn doctype(rest: &[u8], weight: &mut Weight) {
         || has(head, "w3.org/")
         || has(head, "apple.com/dtds");
     let subset = rest.get(head.len()) == Some(&b'[');
-    if has(head, "system") && !known || has(head, "public") && !known {
+    if !known && (has(head, "system") || has(head, "public")) {
         weight.add(10, "document type from outside");
     }
     if subset && (has(rest, "<!entity") || has(rest, "%")) {

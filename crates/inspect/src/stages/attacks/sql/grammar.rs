@@ -400,7 +400,7 @@ impl<'t> Stream<'t> {
             return;
         }
         let by = self.is(at, &["order", "group"]) && self.is(at + 1, &["by"]);
-        if by && matches!(self.kind(self.skip_prefix(at + 2)), Some(Kind::Number | Kind::Open)) || by && broke {
+        if by && (broke || matches!(self.kind(self.skip_prefix(at + 2)), Some(Kind::Number | Kind::Open))) {
             let closes = self.ends_in_comment.is_some() || self.ends_at(at + 3);
             weight.add(if closes && !self.prose { 10 } else { 5 }, "order by");
         }
@@ -484,13 +484,7 @@ impl<'t> Stream<'t> {
                 weight.add(5, "call behind the string");
             } else if operand.open && self.tokens.len() <= 12 {
                 weight.add(
-                    if compare {
-                        7
-                    } else if self.kind(at) == Some(Kind::Logic) {
-                        7
-                    } else {
-                        4
-                    },
+                    if compare || self.kind(at) == Some(Kind::Logic) { 7 } else { 4 },
                     "string goes on",
                 );
             } else if self.ends_at(operand.end) && self.ends_in_comment.is_some() {
