@@ -223,16 +223,13 @@ fn judge_name(name: &[u8]) -> Option<Confidence> {
     name.contains(&b'=').then_some(Confidence::Likely)
 }
 
-/// Browsers write `&#1234;` for what the form's charset cannot hold, and old tools `&eacute;`. The entities of XML stand
-/// for characters with a meaning, and are not among these.
+/// Browsers write `&#1234;` for what the form's charset cannot hold, and old tools `&eacute;` or `&amp;`: the semicolon that
+/// ends such an entity splits nothing.
 fn ends_entity(before: &[u8]) -> bool {
     let Some(at) = memchr::memrchr(b'&', before) else { return false };
     match before.get(at + 1..) {
         Some([b'#', digits @ ..]) => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
-        Some(name) => {
-            let xml = [&b"amp"[..], b"lt", b"gt", b"quot", b"apos"].iter().any(|own| own.eq_ignore_ascii_case(name));
-            matches!(name.len(), 2..=8) && name.iter().all(u8::is_ascii_alphanumeric) && !xml
-        }
+        Some(name) => matches!(name.len(), 2..=8) && name.iter().all(u8::is_ascii_alphanumeric),
         None => false,
     }
 }
@@ -278,7 +275,7 @@ mod tests {
         for (head, expected) in [
             ("Content-Disposition: form-data; name=\"a;b\"", "multipart-name-suspicious Sure"),
             ("Content-Disposition: form-data; name=\"f\"; filename=\"a.p\\h\\p\"", "multipart-name-suspicious Sure"),
-            ("Content-Disposition: form-data; name=\"f\"; filename=\"&amp;x\"", "multipart-name-suspicious Sure"),
+            ("Content-Disposition: form-data; name=\"f\"; filename=\"&amp;x;y\"", "multipart-name-suspicious Sure"),
             ("Content-Disposition: form-data; name=\"f\"; filename=\"a=b\"", "multipart-name-suspicious Likely"),
             ("Content-Disposition: form-data; name=\"f\"; name=\"g\"", "multipart-name-suspicious Sure"),
             ("Content-Disposition: form-data; name=\"f\"; filename=a; filename=b", "multipart-name-suspicious Sure"),

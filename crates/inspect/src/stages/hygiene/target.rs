@@ -260,7 +260,7 @@ fn folded_path(once: &[u8]) -> Vec<u8> {
             .and_then(char::from_u32);
         let mut buf = [0; 4];
         let (from, len) = match unicode {
-            Some(letter) => (&*letter.encode_utf8(&mut buf).as_bytes(), 6),
+            Some(letter) => (letter.encode_utf8(&mut buf).as_bytes(), 6),
             None => (rest, 0),
         };
         let fold = FOLDED.iter().find(|(own, _)| (byte >= 0x80 || len > 0) && from.starts_with(own));
