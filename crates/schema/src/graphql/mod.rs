@@ -8,6 +8,7 @@ mod cost;
 mod introspection;
 mod limits;
 mod request;
+mod undeclared;
 
 use apollo_compiler::ast;
 use apollo_compiler::response::JsonMap;
@@ -97,16 +98,22 @@ impl GraphqlContract {
         Self { schema: None, limits, introspection }
     }
 
-    /// A service by its schema in the schema definition language. The error lists what is wrong, a line each.
+    /// A service by its schema in the schema definition language. Directives that it uses without declaring them are put
+    /// aside. The error lists what is wrong, a line each.
     pub fn from_sdl(
         name: &str,
         sdl: &str,
         limits: GraphqlLimits,
         introspection: Introspection,
     ) -> Result<Self, Vec<String>> {
-        match Schema::parse_and_validate(sdl, name) {
+        let describe = |errors: &apollo_compiler::validation::DiagnosticList| {
+            errors.iter().map(|diagnostic| one_line(&diagnostic.to_string())).collect::<Vec<_>>()
+        };
+        let mut document = ast::Document::parse(sdl, name).map_err(|error| describe(&error.errors))?;
+        undeclared::drop_undeclared_directives(&mut document);
+        match document.to_schema_validate() {
             Ok(schema) => Ok(Self { schema: Some(schema), limits, introspection }),
-            Err(error) => Err(error.errors.iter().map(|diagnostic| one_line(&diagnostic.to_string())).collect()),
+            Err(error) => Err(describe(&error.errors)),
         }
     }
 

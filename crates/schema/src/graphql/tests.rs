@@ -129,6 +129,14 @@ fn a_broken_schema_is_described() {
     assert!(errors.iter().any(|line| line.contains("Nope")), "{errors:?}");
 }
 
+#[test]
+fn directives_of_the_server_need_no_declaration() {
+    let sdl = "directive @mine on OBJECT type Query @mine @key(fields: \"id\") { a(x: Int @in): E @auth } enum E { X @enumInt(value: 1) }";
+    let contract = GraphqlContract::from_sdl("x", sdl, GraphqlLimits::default(), Introspection::Allow).unwrap();
+    assert_eq!(contract.judge(&GraphqlRequest::of_document("{ a }")).violations, []);
+    assert_eq!(contract.judge(&GraphqlRequest::of_document("{ a @nope }")).violations.len(), 1);
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
     #[test]
