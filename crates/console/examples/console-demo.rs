@@ -119,7 +119,7 @@ fn attack(event: &mut Event, number: usize) {
     };
     event.agent =
         Bytes::from_static(b"<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">");
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         event.target =
             Bytes::from_static(b"/v1/products/%3Cimg%20src=x%20onerror=alert(1)%3E/<svg onload=alert(1)>?q=x");
     }

@@ -51,7 +51,7 @@ export function Overview() {
           </select>
         </label>
       </div>
-      <div className="stats">
+      <div className="stats four">
         <Stat label="Requests" value={count(now.requests)} note={change(now.requests, before.requests)} to={`/events?${at}`} />
         <Stat label="API share of dynamic traffic" value={percent(now.api, now.dynamic)} note={`${percent(now.api_success, now.dynamic)} answered with 2xx`} />
         <Stat label="Refused" value={count(now.refused)} note={`${count(now.would_refuse)} more would be refused`} to={`/events?${at}&filter=verdict!%3Dpass`} tone={now.refused ? "bad" : ""} />

@@ -19,7 +19,8 @@ export function Threats() {
     const names = [...new Set(rows.map((row) => row.name))].sort();
     if (rows.length === 0) return { times: [], lines: [] };
     const first = Math.min(...rows.map((row) => row.at));
-    const last = Math.max(...rows.map((row) => row.at));
+    // The step that has not ended yet would look like a fall.
+    const last = Math.min(Math.max(...rows.map((row) => row.at)), Math.max(first, Date.now() / 1000 - data.step_s));
     const times: number[] = [];
     for (let at = first; at <= last && times.length < 2000; at += data.step_s) times.push(at);
     const counts = new Map(rows.map((row) => [`${row.at} ${row.name}`, row.count]));

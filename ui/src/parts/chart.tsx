@@ -25,7 +25,7 @@ export function Chart({ label, times, lines, format = String, height = 190, bars
         legend: { live: true },
         scales: { x: { time: true }, y: { range: (_, min, max) => [Math.min(0, min), Math.max(max * 1.08, 1)] } },
         axes: [
-          { ...axis, space: 70 },
+          { ...axis, space: 70, values: (_, splits, __, ___, step) => splits.map((at) => moment(at, step)) },
           { ...axis, size: 58, values: (_, splits) => splits.map((value) => format(value)) },
         ],
         series: [
@@ -61,13 +61,24 @@ export function Chart({ label, times, lines, format = String, height = 190, bars
   );
 }
 
-/** A series without holes: steps in which nothing happened count nothing. */
+/** A moment on the axis: the hour, and the day where it begins. */
+function moment(at: number, step: number): string {
+  const date = new Date(at * 1000);
+  const day = date.toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+  if (step >= 86_400) return day;
+  const hour = date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  return hour === "00:00" ? day : hour;
+}
+
+/** A series without holes: steps in which nothing happened count nothing. The step that has not ended yet is left out, because it
+ * would look like a fall. */
 export function filled<T extends { at_s: number }>(steps: T[], stepS: number, pick: (step: T) => number | null, empty: number | null = 0) {
   if (steps.length === 0) return { times: [] as number[], values: [] as (number | null)[] };
   const by = new Map(steps.map((step) => [step.at_s, step]));
   const times: number[] = [];
   const values: (number | null)[] = [];
-  const last = steps[steps.length - 1].at_s;
+  const end = Date.now() / 1000 - stepS;
+  const last = steps.length > 3 ? Math.min(steps[steps.length - 1].at_s, end) : steps[steps.length - 1].at_s;
   for (let at = steps[0].at_s; at <= last && times.length < 3000; at += stepS) {
     const step = by.get(at);
     times.push(at);
