@@ -29,7 +29,7 @@ pub(super) fn train(samples: &[Sample], seed: u64) -> Model {
                 indices.clear();
                 features(window, &mut |index, _| indices.push(index));
                 let norm = 1.0 / (indices.len().max(1) as f32).sqrt();
-                let sum: f32 = indices.iter().map(|&index| weights[index]).sum();
+                let sum: f32 = indices.iter().filter_map(|&index| weights.get(index)).sum();
                 let expected = if sample.attack { 1.0 } else { 0.0 };
                 let error = expected - 1.0 / (1.0 + (-(bias + sum * norm)).exp());
                 let weight = if sample.attack { attack_weight.min(3.0) } else { 1.0 };
@@ -37,8 +37,11 @@ pub(super) fn train(samples: &[Sample], seed: u64) -> Model {
                 bias += 0.005 * gradient;
                 for &index in &indices {
                     let step = gradient * norm;
-                    squares[index] += step * step;
-                    weights[index] += STEP * step / squares[index].sqrt() - DECAY * weights[index];
+                    let (Some(square), Some(weight)) = (squares.get_mut(index), weights.get_mut(index)) else {
+                        continue;
+                    };
+                    *square += step * step;
+                    *weight += STEP * step / square.sqrt() - DECAY * *weight;
                 }
             }
         }

@@ -18,9 +18,12 @@ const TEXTS_PER_VENDOR: usize = 1500;
 pub(super) fn load(corpus: &Path, documents: &Path, vendors: &Path) -> Result<Split, Box<dyn std::error::Error>> {
     let mut training = Vec::new();
     let mut held_out = Vec::new();
-    let names = std::fs::read_to_string(vendors).map_err(|error| format!("`{}` could not be read: {error}", vendors.display()))?;
+    let names = std::fs::read_to_string(vendors)
+        .map_err(|error| format!("`{}` could not be read: {error}", vendors.display()))?;
     let mut seen = HashSet::new();
-    for (index, vendor) in names.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).enumerate() {
+    for (index, vendor) in
+        names.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).enumerate()
+    {
         let mut texts = Vec::new();
         let file = documents.join(format!("{vendor}.json"));
         for path in if file.is_file() { vec![file] } else { files_below(&documents.join(vendor)) } {
@@ -49,13 +52,20 @@ pub(super) fn load(corpus: &Path, documents: &Path, vendors: &Path) -> Result<Sp
     let agents = corpus.join("crawler-user-agents/crawler-user-agents.json");
     if let Ok(content) = std::fs::read(&agents) {
         let list: Value = serde_json::from_slice(&content)?;
-        let instances = list.as_array().into_iter().flatten().filter_map(|row| row["instances"].as_array()).flatten();
+        let instances =
+            list.as_array().into_iter().flatten().filter_map(|row| row.get("instances")?.as_array()).flatten();
         for (at, agent) in instances.filter_map(Value::as_str).enumerate() {
-            if at % 2 == 0 { training.push(sample("agents", agent.to_owned())) } else { held_out.push(sample("agents", agent.to_owned())) }
+            if at % 2 == 0 {
+                training.push(sample("agents", agent.to_owned()))
+            } else {
+                held_out.push(sample("agents", agent.to_owned()))
+            }
         }
     }
     if training.is_empty() || held_out.is_empty() {
-        return Err(format!("`{}` holds no documents of the vendors in `{}`", documents.display(), vendors.display()).into());
+        return Err(
+            format!("`{}` holds no documents of the vendors in `{}`", documents.display(), vendors.display()).into()
+        );
     }
     Ok((training, held_out))
 }

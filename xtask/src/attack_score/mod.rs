@@ -3,8 +3,8 @@
 //! What is reported is what holds outside the training data: every collection is left out once, every family of attacks
 //! is left out once, and margins are set on documents of vendors whose other documents were not trained on.
 
-mod legitimate;
 mod learner;
+mod legitimate;
 mod mutate;
 
 use std::path::PathBuf;
@@ -56,7 +56,12 @@ pub struct Sample {
 pub fn run(arguments: &Arguments) -> Outcome {
     let attacks = attacks(&arguments.corpus)?;
     let (training, held_out) = legitimate::load(&arguments.corpus, &arguments.documents, &arguments.vendors)?;
-    eprintln!("{} attacks, {} legitimate texts to train on, {} held out", attacks.len(), training.len(), held_out.len());
+    eprintln!(
+        "{} attacks, {} legitimate texts to train on, {} held out",
+        attacks.len(),
+        training.len(),
+        held_out.len()
+    );
     let train = |kept: &dyn Fn(&Sample) -> bool| {
         let samples: Vec<Sample> = attacks.iter().filter(|sample| kept(sample)).chain(&training).cloned().collect();
         let model = learner::train(&mutate::augment(samples, arguments.seed), arguments.seed);
@@ -64,13 +69,18 @@ pub fn run(arguments: &Arguments) -> Outcome {
         model.with_margins(margins)
     };
     let model = train(&|_| true);
-    std::fs::write(&arguments.out, model.write()).map_err(|error| format!("`{}` could not be written: {error}", arguments.out.display()))?;
+    std::fs::write(&arguments.out, model.write())
+        .map_err(|error| format!("`{}` could not be written: {error}", arguments.out.display()))?;
     eprintln!("{} written", arguments.out.display());
     if arguments.quick {
         return Ok(());
     }
-    let mut table = Table::new("Recall of the score alone on what was left out of training", &["left out", "cases", "2 % false", "0.2 % false", "0.02 % false"]);
-    let mut left_out: Vec<(bool, String)> = attacks.iter().flat_map(|sample| [(true, sample.source.clone()), (false, sample.family.to_owned())]).collect();
+    let mut table = Table::new(
+        "Recall of the score alone on what was left out of training",
+        &["left out", "cases", "2 % false", "0.2 % false", "0.02 % false"],
+    );
+    let mut left_out: Vec<(bool, String)> =
+        attacks.iter().flat_map(|sample| [(true, sample.source.clone()), (false, sample.family.to_owned())]).collect();
     left_out.sort();
     left_out.dedup();
     for (is_source, name) in left_out {
@@ -78,11 +88,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
         let model = train(&|sample| !is_out(sample));
         let margins = learner::margins(&model, &held_out);
         let cases: Vec<&Sample> = attacks.iter().filter(|sample| is_out(sample)).collect();
-        let share = |index: usize| {
-            let caught = cases.iter().filter(|sample| worst(&model, &sample.text) >= margins[index]).count();
+        let reached: Vec<f32> = cases.iter().map(|sample| worst(&model, &sample.text)).collect();
+        let mut row = vec![Cell::text(name), Cell::Count(cases.len() as u64)];
+        row.extend(margins.map(|margin| {
+            let caught = reached.iter().filter(|&&reached| reached >= margin).count();
             Cell::Ratio(caught as f64 / cases.len().max(1) as f64)
-        };
-        table.rows.push(vec![Cell::text(name), Cell::Count(cases.len() as u64), share(0), share(1), share(2)]);
+        }));
+        table.rows.push(row);
     }
     publish(&[table], None)
 }

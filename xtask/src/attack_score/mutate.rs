@@ -6,7 +6,11 @@ use super::Sample;
 /// The samples and their variations.
 pub(super) fn augment(samples: Vec<Sample>, seed: u64) -> Vec<Sample> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let ordinary: Vec<Vec<u8>> = samples.iter().filter(|sample| !sample.attack && sample.text.len() < 40).map(|sample| sample.text.clone()).collect();
+    let ordinary: Vec<Vec<u8>> = samples
+        .iter()
+        .filter(|sample| !sample.attack && sample.text.len() < 40)
+        .map(|sample| sample.text.clone())
+        .collect();
     let mut out = Vec::with_capacity(samples.len() * 2);
     for sample in samples {
         for _ in 0..2 {
@@ -24,10 +28,101 @@ pub(super) fn augment(samples: Vec<Sample>, seed: u64) -> Vec<Sample> {
 
 /// Words that attacks and ordinary texts share: by themselves they prove nothing.
 const SHARED: &[&str] = &[
-    "select", "union", "SELECT", "UNION", "insert", "update", "DELETE", "drop", "from", "where", "or", "and", "AND", "OR", "like", "having", "order by", "table", "null", "exec", "declare", "sleep",
-    "javascript", "JavaScript:", "script", "alert", "confirm", "prompt", "eval", "document", "window", "cookie", "onload", "click", "iframe", "style", "import", "function", "java", "class", "echo", "cat", "curl",
-    "wget", "bash", "ping", "ls", "nc", "id", "whoami", "sh", "etc", "passwd", "admin", "password", "root", "system", "cmd", "file", "include", "config", "php", "template", "user", "query", "url=", "=", "--", "'", "\"", "1=1",
-    "$", "{", "}", "<", ">", ";", "|", "&", "#", "(", ")", "..", "/", "%", "*", "+", ":", "!", "@", "~", "`", "\\", "http://", "https://",
+    "select",
+    "union",
+    "SELECT",
+    "UNION",
+    "insert",
+    "update",
+    "DELETE",
+    "drop",
+    "from",
+    "where",
+    "or",
+    "and",
+    "AND",
+    "OR",
+    "like",
+    "having",
+    "order by",
+    "table",
+    "null",
+    "exec",
+    "declare",
+    "sleep",
+    "javascript",
+    "JavaScript:",
+    "script",
+    "alert",
+    "confirm",
+    "prompt",
+    "eval",
+    "document",
+    "window",
+    "cookie",
+    "onload",
+    "click",
+    "iframe",
+    "style",
+    "import",
+    "function",
+    "java",
+    "class",
+    "echo",
+    "cat",
+    "curl",
+    "wget",
+    "bash",
+    "ping",
+    "ls",
+    "nc",
+    "id",
+    "whoami",
+    "sh",
+    "etc",
+    "passwd",
+    "admin",
+    "password",
+    "root",
+    "system",
+    "cmd",
+    "file",
+    "include",
+    "config",
+    "php",
+    "template",
+    "user",
+    "query",
+    "url=",
+    "=",
+    "--",
+    "'",
+    "\"",
+    "1=1",
+    "$",
+    "{",
+    "}",
+    "<",
+    ">",
+    ";",
+    "|",
+    "&",
+    "#",
+    "(",
+    ")",
+    "..",
+    "/",
+    "%",
+    "*",
+    "+",
+    ":",
+    "!",
+    "@",
+    "~",
+    "`",
+    "\\",
+    "http://",
+    "https://",
 ];
 
 /// An ordinary text with shared words and signs strewn into it, without any grammar.
@@ -46,7 +141,10 @@ fn vary(text: &[u8], attack: bool, ordinary: &[Vec<u8>], random: &mut fastrand::
     let mut text = text.to_vec();
     for _ in 0..random.usize(1..3) {
         text = match random.u8(0..8) {
-            0 => text.iter().map(|byte| if random.bool() { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() }).collect(),
+            0 => text
+                .iter()
+                .map(|byte| if random.bool() { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() })
+                .collect(),
             1 => percent(&text, random, 255),
             2 => percent(&text, random, 70),
             3 if attack => replace_spaces(&text, &[&b"/**/"[..], b"%20", b"\t", b"\n", b"+", b"  "], random),
@@ -80,7 +178,9 @@ fn entities(text: &[u8], random: &mut fastrand::Rng) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() * 2);
     for &byte in text {
         match byte {
-            b'<' | b'>' | b'"' | b'\'' | b'&' if random.bool() => out.extend_from_slice(format!("&#{byte};").as_bytes()),
+            b'<' | b'>' | b'"' | b'\'' | b'&' if random.bool() => {
+                out.extend_from_slice(format!("&#{byte};").as_bytes())
+            }
             _ => out.push(byte),
         }
     }

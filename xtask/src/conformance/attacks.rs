@@ -87,7 +87,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
             }
         }
     }
-    publish(&[table(&rows, Kind::Attack, "Attacks"), table(&rows, Kind::Legitimate, "Legitimate requests")], arguments.json.as_deref())
+    publish(
+        &[table(&rows, Kind::Attack, "Attacks"), table(&rows, Kind::Legitimate, "Legitimate requests")],
+        arguments.json.as_deref(),
+    )
 }
 
 #[derive(Default)]
@@ -103,10 +106,20 @@ struct Tally {
 fn table(rows: &BTreeMap<(Kind, String, String), Tally>, kind: Kind, title: &str) -> Table {
     let mut table = Table::new(
         title,
-        &["collection", "class", "cases", "refused", "share", "detectors alone", "of these by hygiene", "found at least likely"],
+        &[
+            "collection",
+            "class",
+            "cases",
+            "refused",
+            "share",
+            "detectors alone",
+            "of these by hygiene",
+            "found at least likely",
+        ],
     );
     for ((_, corpus, class), tally) in rows.iter().filter(|((of, ..), _)| *of == kind) {
-        let share = |count: u64| if tally.cases == 0 { Cell::None } else { Cell::Ratio(count as f64 / tally.cases as f64) };
+        let share =
+            |count: u64| if tally.cases == 0 { Cell::None } else { Cell::Ratio(count as f64 / tally.cases as f64) };
         table.rows.push(vec![
             Cell::text(corpus),
             Cell::text(class),
@@ -122,8 +135,11 @@ fn table(rows: &BTreeMap<(Kind, String, String), Tally>, kind: Kind, title: &str
 }
 
 fn show(case: &Case, judged: &Judgement) {
-    let found: Vec<String> =
-        judged.findings.iter().map(|finding| format!("{} {:?} [{}]", finding.reason.code(), finding.confidence, finding.evidence)).collect();
+    let found: Vec<String> = judged
+        .findings
+        .iter()
+        .map(|finding| format!("{} {:?} [{}]", finding.reason.code(), finding.confidence, finding.evidence))
+        .collect();
     let shown: String = case.shown.chars().take(220).collect();
     eprintln!("{}/{}: {:?}\n    -> {}", case.corpus, case.class, shown, found.join("; "));
 }
@@ -138,10 +154,12 @@ pub fn judge(policy: &Policy, raw: &[u8]) -> Judgement {
     let refused_by_parser = || Judgement { refused: true, by_hygiene: true, findings: Vec::new() };
     let Some(end) = head_end(raw, 0) else { return refused_by_parser() };
     let (head, body) = raw.split_at(end);
-    let Ok(parsed) = parse_request(Bytes::copy_from_slice(head), &Limits::default()) else { return refused_by_parser() };
+    let Ok(parsed) = parse_request(Bytes::copy_from_slice(head), &Limits::default()) else {
+        return refused_by_parser();
+    };
     let target: &[u8] = &parsed.head.target;
     let (path, query) = match target.iter().position(|&byte| byte == b'?') {
-        Some(at) => (&target[..at], Some(&target[at + 1..])),
+        Some(at) => (target.get(..at).unwrap_or_default(), target.get(at + 1..)),
         None => (target, None),
     };
     let canonical = canonical_target(path, query);
@@ -172,7 +190,9 @@ pub fn judge(policy: &Policy, raw: &[u8]) -> Judgement {
     Judgement {
         refused: verdict.refuses(),
         by_hygiene: verdict.refused_by() == Some(StageId::Hygiene)
-            && !findings.iter().any(|finding| matches!(finding.reason, Reason::Attack(_)) && finding.confidence == Confidence::Sure),
+            && !findings
+                .iter()
+                .any(|finding| matches!(finding.reason, Reason::Attack(_)) && finding.confidence == Confidence::Sure),
         findings: findings.into_vec(),
     }
 }
@@ -180,5 +200,9 @@ pub fn judge(policy: &Policy, raw: &[u8]) -> Judgement {
 /// The files a collection is made of, or an error that names what is missing.
 pub fn file(folder: &Path, name: &str) -> Result<PathBuf, String> {
     let path = folder.join(name);
-    if path.is_file() { Ok(path) } else { Err(format!("`{}` is not there; give the folder of the collections with `--corpus`", path.display())) }
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(format!("`{}` is not there; give the folder of the collections with `--corpus`", path.display()))
+    }
 }

@@ -84,7 +84,18 @@ pub fn payloads(folder: &Path) -> Result<Vec<Labelled>, Box<dyn std::error::Erro
     }
     for row in lines(&file(folder, "fuzzdb/attack.jsonl")?)? {
         let class = text(&row, "category").to_owned();
-        let kept = ["ldap", "lfi", "no-sql-injection", "os-cmd-execution", "path-traversal", "server-side-include", "sql-injection", "xml", "xpath", "xss"];
+        let kept = [
+            "ldap",
+            "lfi",
+            "no-sql-injection",
+            "os-cmd-execution",
+            "path-traversal",
+            "server-side-include",
+            "sql-injection",
+            "xml",
+            "xpath",
+            "xss",
+        ];
         if kept.contains(&class.as_str()) && is_whole(text(&row, "payload")) {
             add("fuzzdb", Kind::Attack, &class, text(&row, "payload"));
         }
@@ -94,7 +105,10 @@ pub fn payloads(folder: &Path) -> Result<Vec<Labelled>, Box<dyn std::error::Erro
 
 /// Lists also hold single letters, names of attributes and headings; what has neither length nor signs is no attack.
 fn is_whole(payload: &str) -> bool {
-    payload.len() >= 6 && payload.chars().filter(|c| !c.is_alphanumeric()).count() >= 2 && !payload.starts_with("Exploit ") && payload.chars().any(char::is_alphanumeric)
+    payload.len() >= 6
+        && payload.chars().filter(|c| !c.is_alphanumeric()).count() >= 2
+        && !payload.starts_with("Exploit ")
+        && payload.chars().any(char::is_alphanumeric)
 }
 
 /// This collection keeps its payloads as they stood in a URL.
@@ -106,26 +120,28 @@ fn gotestwaf(folder: &Path) -> Cases {
     let mut cases = Vec::new();
     let payloads: Vec<Value> = lines(&file(folder, "gotestwaf/payloads.jsonl")?)?;
     let shown = |case: &str, index: u64| {
-        let found = payloads.iter().find(|row| text(row, "case") == case && row["index"].as_u64() == Some(index));
+        let found =
+            payloads.iter().find(|row| text(row, "case") == case && field(row, "index").as_u64() == Some(index));
         found.map_or(String::new(), |row| text(row, "payload").to_owned())
     };
     for row in lines(&file(folder, "gotestwaf/requests.jsonl")?)? {
         let attack = text(&row, "expect") == "block";
-        let body = match row["grpc_value"].as_str() {
+        let body = match field(&row, "grpc_value").as_str() {
             Some(value) => grpc_message(value),
             None => unbase64(text(&row, "body_b64"))?,
         };
         let mut headers = vec![("Host".to_owned(), "localhost".to_owned())];
-        if let Some(map) = row["headers"].as_object() {
-            headers.extend(map.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())));
+        if let Some(map) = field(&row, "headers").as_object() {
+            headers
+                .extend(map.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())));
         }
-        if row["grpc_value"].is_string() {
+        if field(&row, "grpc_value").is_string() {
             headers.push(("Content-Type".to_owned(), "application/grpc".to_owned()));
         }
         if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("user-agent")) {
             headers.push(("User-Agent".to_owned(), AGENT.to_owned()));
         }
-        let payload = shown(text(&row, "case"), row["index"].as_u64().unwrap_or(0));
+        let payload = shown(text(&row, "case"), field(&row, "index").as_u64().unwrap_or(0));
         let start: String = payload.chars().rev().take(160).collect::<Vec<_>>().into_iter().rev().collect();
         cases.push(Case {
             corpus: "gotestwaf".to_owned(),
@@ -156,10 +172,16 @@ fn crs(folder: &Path) -> Cases {
         if text(&row, "kind") != "positive" || !family.starts_with("REQUEST-") {
             continue;
         }
-        let level = row["paranoia_level"].as_u64().unwrap_or(0);
+        let level = field(&row, "paranoia_level").as_u64().unwrap_or(0);
         let class = format!("pl{level} {}", family.trim_start_matches("REQUEST-").to_ascii_lowercase());
         let raw = unbase64(text(&row, "raw_b64"))?;
-        let shown = format!("{} {} {} {}", row["rule_id"], text(&row, "uri"), row["headers"], text(&row, "data"));
+        let shown = format!(
+            "{} {} {} {}",
+            field(&row, "rule_id"),
+            text(&row, "uri"),
+            field(&row, "headers"),
+            text(&row, "data")
+        );
         cases.push(Case { corpus: format!("crs-regression pl{level}"), class, kind: Kind::Attack, raw, shown });
     }
     Ok(cases)
@@ -172,10 +194,15 @@ fn csic(folder: &Path) -> Cases {
     flate2::read::MultiGzDecoder::new(packed).read_to_string(&mut content)?;
     for line in content.lines() {
         let row: Value = serde_json::from_str(line)?;
-        let headers: Vec<(String, String)> = row["headers"].as_array().into_iter().flatten().filter_map(|pair| {
-            let (name, value) = (pair[0].as_str()?, pair[1].as_str()?);
-            (!name.eq_ignore_ascii_case("content-length")).then(|| (name.to_owned(), value.to_owned()))
-        }).collect();
+        let headers: Vec<(String, String)> = field(&row, "headers")
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|pair| {
+                let (name, value) = (pair.get(0)?.as_str()?, pair.get(1)?.as_str()?);
+                (!name.eq_ignore_ascii_case("content-length")).then(|| (name.to_owned(), value.to_owned()))
+            })
+            .collect();
         let body = text(&row, "body");
         cases.push(Case {
             corpus: "csic2010".to_owned(),
@@ -199,15 +226,32 @@ fn ordinary() -> Vec<Case> {
         } else if !line.trim().is_empty() {
             let value = line.replace("\\n", "\n");
             let body = serde_json::json!({ "id": 7, "text": value, "tags": ["a", "b"] }).to_string();
-            let headers = [("Host".to_owned(), "localhost".to_owned()), ("User-Agent".to_owned(), AGENT.to_owned()), ("Content-Type".to_owned(), "application/json".to_owned())];
-            cases.push(Case { corpus: "ordinary texts".to_owned(), class: format!("{class} (json)"), kind: Kind::Legitimate, raw: request("POST", "/v1/notes", &headers, body.as_bytes()), shown: value.clone() });
-            cases.push(Case { corpus: "ordinary texts".to_owned(), class: format!("{class} (form)"), kind: Kind::Legitimate, raw: form_post(&value), shown: value });
+            let headers = [
+                ("Host".to_owned(), "localhost".to_owned()),
+                ("User-Agent".to_owned(), AGENT.to_owned()),
+                ("Content-Type".to_owned(), "application/json".to_owned()),
+            ];
+            cases.push(Case {
+                corpus: "ordinary texts".to_owned(),
+                class: format!("{class} (json)"),
+                kind: Kind::Legitimate,
+                raw: request("POST", "/v1/notes", &headers, body.as_bytes()),
+                shown: value.clone(),
+            });
+            cases.push(Case {
+                corpus: "ordinary texts".to_owned(),
+                class: format!("{class} (form)"),
+                kind: Kind::Legitimate,
+                raw: form_post(&value),
+                shown: value,
+            });
         }
     }
     cases
 }
 
-const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36";
+const AGENT: &str =
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36";
 
 fn form_post(payload: &str) -> Vec<u8> {
     let mut body = b"comment=".to_vec();
@@ -245,8 +289,13 @@ fn unbase64(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
     base64::engine::general_purpose::STANDARD.decode(plain)
 }
 
+/// A member of a row; null when it is not there.
+fn field<'v>(row: &'v Value, name: &str) -> &'v Value {
+    row.get(name).unwrap_or(&Value::Null)
+}
+
 fn text<'v>(row: &'v Value, name: &str) -> &'v str {
-    row[name].as_str().unwrap_or_default()
+    field(row, name).as_str().unwrap_or_default()
 }
 
 fn lines(path: &Path) -> Result<Vec<Value>, Box<dyn std::error::Error>> {
