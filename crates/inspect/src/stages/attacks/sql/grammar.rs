@@ -483,10 +483,7 @@ impl<'t> Stream<'t> {
             if operand.called {
                 weight.add(5, "call behind the string");
             } else if operand.open && self.tokens.len() <= 12 {
-                weight.add(
-                    if compare || self.kind(at) == Some(Kind::Logic) { 7 } else { 4 },
-                    "string goes on",
-                );
+                weight.add(if compare || self.kind(at) == Some(Kind::Logic) { 7 } else { 4 }, "string goes on");
             } else if self.ends_at(operand.end) && self.ends_in_comment.is_some() {
                 weight.add(8, "expression and comment");
             } else if compare && operand.literal {
