@@ -1485,7 +1485,7 @@ export interface components {
             clients: number;
             /** @description The range looked at. */
             covered?: components["schemas"]["Covered"] | null;
-            /** @description What the endpoints among the examples are called. */
+            /** @description What the endpoints are called, by id. */
             endpoints: {
                 [key: string]: string;
             };
@@ -1493,12 +1493,12 @@ export interface components {
             examples: unknown[];
             /**
              * Format: uint64
-             * @description Exchanges that would be carried and were refused.
+             * @description Exchanges that would be carried and are refused under the policy in force.
              */
             newly_carried: number;
             /**
              * Format: uint64
-             * @description Exchanges that would be refused and were not.
+             * @description Exchanges that would be refused and are carried under the policy in force.
              */
             newly_refused: number;
             /**

@@ -30,7 +30,7 @@ export function Exchanges({ events, endpoints, open }: { events: Exchange[]; end
         <tbody>
           {events.map((event) => (
             <tr key={event.id}>
-              <td className="nowrap"><button type="button" className="link" onClick={() => open(event)} aria-label={`Exchange ${event.id}`}>{when(Date.parse(event.at) / 1000)}</button></td>
+              <td className="nowrap"><button type="button" className="link" onClick={() => open(event)} title={`Exchange ${event.id}`}>{when(Date.parse(event.at) / 1000)}</button></td>
               <td className="request">
                 <Method name={event.method ?? "?"} /> <span className="soft">{event.host}</span>
                 <span className="template" title={endpoints[event.endpoint ?? ""]}>{event.path}</span>
@@ -39,7 +39,7 @@ export function Exchanges({ events, endpoints, open }: { events: Exchange[]; end
               <td><Tag>{event.verdict ?? "pass"}</Tag></td>
               <td className="tags">{event.findings.slice(0, 3).map((finding, index) => <Tag key={index}>{finding.reason}</Tag>)}{event.findings.length > 3 && <span>+{event.findings.length - 3}</span>}</td>
               <td className="nowrap">{event.client}</td>
-              <td>{event.session ? <Link to={`/sessions/${event.session}`}><code>{event.session.slice(0, 8)}</code></Link> : <span className="soft">none</span>}</td>
+              <td className="nowrap">{event.session ? <Link to={`/sessions/${event.session}`}><code>{event.session.slice(0, 8)}</code></Link> : <span className="soft">none</span>}</td>
               <td className="number nowrap">{duration(event.total_us)}</td>
             </tr>
           ))}

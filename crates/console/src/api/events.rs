@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use model::{RequestId, Timestamp};
+use model::{EndpointId, RequestId, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -92,15 +92,20 @@ pub(crate) async fn rows(console: &Shared, query: EventQuery) -> Result<(Vec<Row
 
 /// What the endpoints of some exchanges are called.
 pub(crate) async fn endpoints_of(console: &Shared, rows: &[Row<'_>]) -> Result<BTreeMap<String, String>, Problem> {
-    let mut ids: Vec<u64> = rows.iter().filter_map(|row| row.endpoint).collect();
+    let mut ids: Vec<EndpointId> = rows.iter().filter_map(|row| row.endpoint.map(EndpointId)).collect();
     ids.sort_unstable();
     ids.dedup();
+    called(console, ids).await
+}
+
+/// What endpoints are called, by id.
+pub(crate) async fn called(console: &Shared, ids: Vec<EndpointId>) -> Result<BTreeMap<String, String>, Problem> {
     blocking(console, move |console| {
         let Some(inventory) = console.inventory()? else { return Ok(BTreeMap::new()) };
         let mut names = BTreeMap::new();
         for id in ids {
-            if let Some(stored) = inventory.endpoint(model::EndpointId(id))? {
-                names.insert(format!("e{id}"), stored.name());
+            if let Some(stored) = inventory.endpoint(id)? {
+                names.insert(id.to_string(), stored.name());
             }
         }
         Ok(names)

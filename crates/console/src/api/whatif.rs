@@ -2,7 +2,8 @@
 //!
 //! The verdict is made from findings alone: a stage in mode `block` refuses what it is sure of and no exception lets pass. So
 //! the recorded findings give the exact answer for every stage that ran, without judging anything again. What did not run then
-//! (mode `off`) left no findings, and the answer says so.
+//! (mode `off`) left no findings, and the answer says so. Compared is with the policy in force, not with the verdict of that time, so
+//! that what was switched since then is not counted again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -17,7 +18,7 @@ use store::json::event_json;
 use store::query::{Direction, Field, Filter, Operator, Value as Compared};
 use store::row::Row;
 
-use super::events::{endpoints_of, filter};
+use super::events::{called, filter};
 use crate::Shared;
 use crate::call::{Given, Reply, blocking, names};
 use crate::figures::{Covered, Named};
@@ -57,7 +58,7 @@ pub(crate) struct WhatIf {
 pub(crate) struct Preview {
     /// The range looked at.
     covered: Option<Covered>,
-    /// Exchanges that would be refused and were not.
+    /// Exchanges that would be refused and are carried under the policy in force.
     newly_refused: u64,
     /// Those among them that the upstream answered with 2xx: people who would notice.
     newly_refused_successes: u64,
@@ -65,7 +66,7 @@ pub(crate) struct Preview {
     sessions: usize,
     /// Different clients among the newly refused.
     clients: usize,
-    /// Exchanges that would be carried and were refused.
+    /// Exchanges that would be carried and are refused under the policy in force.
     newly_carried: u64,
     /// The newly refused by endpoint, the most first.
     by_endpoint: Vec<Named>,
@@ -73,7 +74,7 @@ pub(crate) struct Preview {
     by_reason: Vec<Named>,
     /// Some exchanges whose verdict would change.
     examples: Vec<Value>,
-    /// What the endpoints among the examples are called.
+    /// What the endpoints are called, by id.
     endpoints: BTreeMap<String, String>,
     /// What must be known about this answer: what did not run, what was not looked at.
     notes: Vec<String>,
@@ -99,14 +100,15 @@ pub(crate) async fn preview(State(console): State<Shared>, Given(given): Given<W
         overrides.mode(&given.api, stage).or_else(|| modes.get(stage.name()).copied()).unwrap_or(ModeName::Monitor)
     };
     let before: [ModeName; StageId::ALL.len()] = StageId::ALL.map(now_mode);
-    let proposal = Proposal {
+    let with = |mode: ModeName, at_endpoint: bool| Proposal {
         api: given.api.clone(),
         stage,
-        mode: given.mode,
+        mode,
         others: before,
         now: console.now(),
-        at_endpoint: given.endpoint.is_some(),
+        at_endpoint,
     };
+    let (present, proposal) = (with(now_mode(stage), false), with(given.mode, given.endpoint.is_some()));
     let mut parts = vec![
         Filter::test(Field::Api, Operator::Is, Compared::Text(given.api.clone())),
         // Only exchanges with a finding of some stage can change their verdict.
@@ -123,7 +125,7 @@ pub(crate) async fn preview(State(console): State<Shared>, Given(given): Given<W
         order: Direction::Descending,
         limit: Some(EVENTS_MAX + 1),
     };
-    let mut preview = tally(&console, query, &proposal, &overrides).await?;
+    let mut preview = tally(&console, query, [&present, &proposal], &overrides).await?;
     preview.covered = Some(range.into());
     if preview.newly_carried > 0 {
         let note = "stages after the one that refused did not judge those exchanges, so some of the newly carried might be refused by them";
@@ -201,7 +203,7 @@ impl Proposal {
 async fn tally(
     console: &Shared,
     query: EventQuery,
-    proposal: &Proposal,
+    [present, proposal]: [&Proposal; 2],
     overrides: &Overrides,
 ) -> Result<Preview, Problem> {
     let _turn = console.queries.acquire().await.map_err(|error| Problem::internal(&error))?;
@@ -214,8 +216,8 @@ async fn tally(
         for row in rows? {
             looked_at += 1;
             let refusal = proposal.refusal(&row, overrides);
-            let was_refused = row.verdict == "refuse";
-            if refusal.is_some() == was_refused {
+            let is_refused = present.refusal(&row, overrides).is_some();
+            if refusal.is_some() == is_refused {
                 continue;
             }
             let Some(reason) = refusal else {
@@ -239,10 +241,14 @@ async fn tally(
             .push(format!("only the latest {EVENTS_MAX} exchanges with findings were looked at; take a shorter range"));
     }
     (preview.sessions, preview.clients) = (sessions.len(), clients.len());
-    preview.endpoints = endpoints_of(console, &examples).await?;
     preview.examples = examples.iter().map(event_json).collect();
     let name = |id: u64| if id == 0 { "no endpoint".to_owned() } else { format!("e{id}") };
     preview.by_endpoint = most(endpoints.into_iter().map(|(id, count)| (name(id), count)));
+    preview.endpoints = called(
+        console,
+        preview.by_endpoint.iter().filter_map(|line| crate::overrides::endpoint_id(&line.name)).collect(),
+    )
+    .await?;
     preview.by_reason = most(reasons.into_iter().map(|(code, count)| (code.to_owned(), count)));
     Ok(preview)
 }
