@@ -37,7 +37,7 @@ pub(crate) fn form(rules: &Rules, media: &MediaRules, body: &[u8]) -> Result<Tap
 
 /// Puts a field where it belongs: under its name, split when its encoding says so, or under the path in its brackets.
 fn place(rules: &Rules, media: &MediaRules, members: &mut Vec<(String, Tree)>, name: &str, value: &str) {
-    let member = media.rule.and_then(|rule| rules.member_rule(rule, name, 0));
+    let member = media.rule.and_then(|rule| rules.member_rule(rule, name));
     let encoding = media.encoding.iter().find(|(known, _)| **known == *name).map(|(_, encoding)| encoding);
     if member.is_none()
         && let Some(path) = brackets(name)

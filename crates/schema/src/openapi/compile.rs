@@ -753,7 +753,7 @@ fn prepare(rules: &crate::rules::Rules, operation: &mut Operation) {
         let explodes = parameter.shape == ParameterShape::Object && parameter.style == Style::Form && parameter.explode;
         if let Some(rule) = parameter.rule.filter(|_| explodes) {
             let mut names = Vec::new();
-            if rules.member_names(rule, 0, &mut names) {
+            if rules.member_names(rule, &mut names) {
                 operation.query_catch_all = Some(number);
             }
             for name in names {

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use crate::json::{JsonLimits, Tape, TapeBuilder};
+use crate::rules::node::Node;
 use crate::rules::{RuleId, Rules, types};
 
 /// Deepest nesting of bracketed names.
@@ -98,22 +99,30 @@ pub(crate) fn brackets(name: &str) -> Option<Vec<&str>> {
     Some(path)
 }
 
+/// Most schemas looked at to answer one question about a schema; compositions of compositions multiply.
+const LOOKS_MAX: u32 = 256;
+/// Deepest composition that is looked through.
+const LOOK_DEPTH_MAX: u8 = 8;
+
 impl Rules {
     /// The types a rule leaves open, seen through references and compositions.
     pub(crate) fn hint(&self, rule: Option<RuleId>) -> u8 {
-        rule.map_or(types::ALL, |rule| self.hint_at(rule, 0))
+        let mut looks = LOOKS_MAX;
+        rule.map_or(types::ALL, |rule| self.hint_at(rule, 0, &mut looks))
     }
 
-    fn hint_at(&self, rule: RuleId, depth: u8) -> u8 {
+    fn hint_at(&self, rule: RuleId, depth: u8, looks: &mut u32) -> u8 {
         let Some(node) = self.node(rule) else { return types::ALL };
+        let Some(left) = looks.checked_sub(1) else { return types::ALL };
+        *looks = left;
         let mut set = node.types;
-        if let Some(logic) = node.logic.as_ref().filter(|_| depth < 8) {
+        if let Some(logic) = node.logic.as_ref().filter(|_| depth < LOOK_DEPTH_MAX) {
             for inner in logic.all_of.iter().chain(&logic.reference) {
-                set &= self.hint_at(*inner, depth + 1);
+                set &= self.hint_at(*inner, depth + 1, looks);
             }
             for branches in [&logic.any_of, &logic.one_of] {
                 if !branches.is_empty() {
-                    set &= branches.iter().fold(0, |union, inner| union | self.hint_at(*inner, depth + 1));
+                    set &= branches.iter().fold(0, |union, inner| union | self.hint_at(*inner, depth + 1, looks));
                 }
             }
             if let Some(choice) = &logic.choice {
@@ -132,55 +141,53 @@ impl Rules {
         if node.nullable { set | types::NULL } else { set }
     }
 
-    /// The rule of a member, seen through references and compositions.
-    pub(crate) fn member_rule(&self, rule: RuleId, name: &str, depth: u8) -> Option<RuleId> {
-        let node = self.node(rule)?;
-        if let Some(object) = &node.object {
-            let entry = object.properties.find(name).and_then(|at| object.properties.entries.get(at));
-            if let Some(found) = entry.and_then(|property| property.rule) {
+    /// Calls `look` with a rule and what it refers to or is composed of, the rule itself first, until it returns
+    /// something.
+    fn look_through<T>(&self, rule: RuleId, mut look: impl FnMut(&Node) -> Option<T>) -> Option<T> {
+        let mut looks = LOOKS_MAX;
+        let mut stack = vec![(rule, 0u8)];
+        while let Some((rule, depth)) = stack.pop() {
+            looks = looks.checked_sub(1)?;
+            let Some(node) = self.node(rule) else { continue };
+            if let Some(found) = look(node) {
                 return Some(found);
             }
-        }
-        if depth < 8
-            && let Some(logic) = &node.logic
-        {
-            let inner = logic.reference.iter().chain(&logic.all_of).chain(&logic.any_of).chain(&logic.one_of);
-            for rule in inner {
-                if let Some(found) = self.member_rule(*rule, name, depth + 1) {
-                    return Some(found);
-                }
+            if let Some(logic) = node.logic.as_ref().filter(|_| depth < LOOK_DEPTH_MAX) {
+                let inner = logic.one_of.iter().rev().chain(logic.any_of.iter().rev());
+                let inner = inner.chain(logic.all_of.iter().rev()).chain(&logic.reference);
+                stack.extend(inner.map(|inner| (*inner, depth + 1)));
             }
         }
-        node.object.as_ref().and_then(|object| object.additional)
+        None
+    }
+
+    /// The rule of a member, seen through references and compositions.
+    pub(crate) fn member_rule(&self, rule: RuleId, name: &str) -> Option<RuleId> {
+        let declared = self.look_through(rule, |node| {
+            let object = node.object.as_ref()?;
+            object.properties.entries.get(object.properties.find(name)?)?.rule
+        });
+        declared.or_else(|| self.look_through(rule, |node| node.object.as_ref()?.additional))
     }
 
     /// The rule of the items, seen through references and compositions.
-    pub(crate) fn items_rule(&self, rule: RuleId, depth: u8) -> Option<RuleId> {
-        let node = self.node(rule)?;
-        if let Some(items) = node.array.as_ref().and_then(|array| array.items) {
-            return Some(items);
-        }
-        let logic = node.logic.as_ref().filter(|_| depth < 8)?;
-        let mut inner = logic.reference.iter().chain(&logic.all_of).chain(&logic.any_of).chain(&logic.one_of);
-        inner.find_map(|rule| self.items_rule(*rule, depth + 1))
+    pub(crate) fn items_rule(&self, rule: RuleId) -> Option<RuleId> {
+        self.look_through(rule, |node| node.array.as_ref()?.items)
     }
 
     /// The names of declared members, seen through references and compositions, and whether others are possible.
-    pub(crate) fn member_names(&self, rule: RuleId, depth: u8, names: &mut Vec<Box<str>>) -> bool {
-        let Some(node) = self.node(rule) else { return false };
+    pub(crate) fn member_names(&self, rule: RuleId, names: &mut Vec<Box<str>>) -> bool {
         let mut is_open = false;
-        if let Some(object) = &node.object {
-            names.extend(object.properties.entries.iter().map(|property| property.name.clone()));
-            let allows = |rule: RuleId| self.node(rule).is_some_and(|node| !node.never);
-            is_open |= object.additional.is_some_and(allows) || object.properties.entries.is_empty();
-        }
-        if let Some(logic) = node.logic.as_ref().filter(|_| depth < 8) {
-            for inner in logic.reference.iter().chain(&logic.all_of).chain(&logic.any_of).chain(&logic.one_of) {
-                is_open |= self.member_names(*inner, depth + 1, names);
+        self.look_through(rule, |node| {
+            if let Some(object) = &node.object {
+                names.extend(object.properties.entries.iter().map(|property| property.name.clone()));
+                let allows = |rule: RuleId| self.node(rule).is_some_and(|node| !node.never);
+                is_open |= object.additional.is_some_and(allows) || object.properties.entries.is_empty();
+            } else if node.logic.is_none() {
+                is_open = true;
             }
-        } else if node.object.is_none() {
-            is_open = true;
-        }
+            None::<()>
+        });
         is_open
     }
 
@@ -195,7 +202,7 @@ impl Rules {
                     builder.copy(tape.root());
                 } else if hint & types::ARRAY != 0 {
                     builder.open_array(0);
-                    self.write_tree(builder, tree, rule.and_then(|rule| self.items_rule(rule, 0)));
+                    self.write_tree(builder, tree, rule.and_then(|rule| self.items_rule(rule)));
                     builder.close();
                 } else {
                     write_text(builder, text, hint);
@@ -203,7 +210,7 @@ impl Rules {
             }
             Tree::Text(text) => write_text(builder, text, hint),
             Tree::List(items) => {
-                let inner = rule.and_then(|rule| self.items_rule(rule, 0));
+                let inner = rule.and_then(|rule| self.items_rule(rule));
                 builder.open_array(0);
                 for item in items {
                     self.write_tree(builder, item, inner);
@@ -214,7 +221,7 @@ impl Rules {
                 builder.open_object(0);
                 for (name, member) in members {
                     builder.key(name, 0);
-                    self.write_tree(builder, member, rule.and_then(|rule| self.member_rule(rule, name, 0)));
+                    self.write_tree(builder, member, rule.and_then(|rule| self.member_rule(rule, name)));
                 }
                 builder.close();
             }

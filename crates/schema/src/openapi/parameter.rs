@@ -168,7 +168,7 @@ impl Parameter {
     pub fn proven(&self, rules: &Rules) -> Option<ProvenType> {
         match self.shape {
             ParameterShape::Scalar => rules.proven_type(self.rule?, 0),
-            ParameterShape::Array => rules.proven_type(rules.items_rule(self.rule?, 0)?, 0),
+            ParameterShape::Array => rules.proven_type(rules.items_rule(self.rule?)?, 0),
             ParameterShape::Object => None,
         }
     }

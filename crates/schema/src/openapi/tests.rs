@@ -433,3 +433,24 @@ fn ten_thousand_operations_compile_and_match_quickly() {
     assert_eq!(contract.operations().len(), 10_000);
     assert!(matches!(contract.match_operation("GET", "", "/r17/abc/s9917"), Match::Operation(OperationId(9917), _)));
 }
+
+#[test]
+fn compositions_that_multiply_do_not_hang() {
+    let mut schemas = String::new();
+    for level in 0..10 {
+        let branches = vec![format!("{{$ref: '#/components/schemas/L{}'}}", level + 1); 20].join(", ");
+        schemas.push_str(&format!("    L{level}: {{anyOf: [{branches}]}}\n"));
+    }
+    let text = format!(
+        "openapi: 3.0.0\ninfo: {{title: t, version: '1'}}\npaths:\n  /a:\n    post:\n      responses: {{}}\n      parameters: [{{name: q, in: query, schema: {{$ref: '#/components/schemas/L0'}}}}]\n      requestBody: {{content: {{application/x-www-form-urlencoded: {{schema: {{$ref: '#/components/schemas/L0'}}}}}}}}\ncomponents:\n  schemas:\n{schemas}    L10: {{type: object, required: [z]}}\n"
+    );
+    let contract = contract(&text);
+    let (id, path_values) = matched(&contract, "POST", "/a");
+    let parts = RequestParts { path: "/a", path_values: &path_values, query: Some("q=1"), fields: &[] };
+    assert!(!contract.judge_request_head(id, &parts, Strictness::default()).violations.is_empty());
+    let limits = JsonLimits::default();
+    let input = BodyInput { bytes: b"a=1&b=2", json: None, limits: &limits };
+    let judged =
+        contract.judge_request_body(id, Some("application/x-www-form-urlencoded"), Some(&input), Strictness::default());
+    assert_eq!(judged.violations.len(), 1);
+}

@@ -29,7 +29,7 @@ impl Rules {
                 self.write_object(builder, rule, document, element);
             }
             Some(rule) if hint & types::ARRAY != 0 && hint & types::STRING == 0 => {
-                let items = self.items_rule(rule, 0);
+                let items = self.items_rule(rule);
                 builder.open_array(0);
                 for child in document.children(element) {
                     self.write_element(builder, items, document, child);
@@ -42,14 +42,14 @@ impl Rules {
 
     fn write_object(&self, builder: &mut TapeBuilder, rule: RuleId, document: &XmlDocument, element: &Element) {
         let mut names = Vec::new();
-        self.member_names(rule, 0, &mut names);
+        self.member_names(rule, &mut names);
         names.sort();
         names.dedup();
         let mut used: Vec<u32> = Vec::new();
         let mut used_attributes: Vec<&str> = Vec::new();
         builder.open_object(0);
         for name in &names {
-            let Some(member) = self.member_rule(rule, name, 0) else { continue };
+            let Some(member) = self.member_rule(rule, name) else { continue };
             let (label, is_attribute, is_wrapped) = self.xml_hint(member, name);
             if is_attribute {
                 if let Some((attribute, value)) = element.attributes.iter().find(|(known, _)| local(known) == label) {
@@ -60,7 +60,7 @@ impl Rules {
                 continue;
             }
             let is_list = self.hint(Some(member)) & (types::ARRAY | types::OBJECT | types::STRING) == types::ARRAY;
-            let items = if is_list { self.items_rule(member, 0) } else { None };
+            let items = if is_list { self.items_rule(member) } else { None };
             // Without a wrapper it is the items' own name that counts.
             let label = match items {
                 Some(items) if !is_wrapped => self.xml_hint(items, &label).0,
