@@ -148,9 +148,7 @@ fn poll_h2(stream: &mut RecvStream, in_trailers: &mut bool, cx: &mut Context<'_>
         }
     }
     match std::task::ready!(stream.poll_trailers(cx)) {
-        Ok(trailers) => {
-            Poll::Ready(Ok(Piece::End(trailers.map(|map| Box::new(crate::h2c::fields_of(&map))))))
-        }
+        Ok(trailers) => Poll::Ready(Ok(Piece::End(trailers.map(|map| Box::new(crate::h2c::fields_of(&map)))))),
         Err(_) => Poll::Ready(Err(BodyFailure::Gone)),
     }
 }
@@ -303,7 +301,7 @@ impl<'c> RequestBody<'c> {
                 if self.received > self.limits.bytes_max {
                     return Err(BodyFailure::Anomaly(Anomaly::BodyTooLarge));
                 }
-                keep_sample(&mut self.sample, data);
+                keep_sample(&mut self.sample, data, SAMPLE_BYTES_MAX);
             }
             Piece::End(_) => self.ended = true,
         }
@@ -324,10 +322,10 @@ impl<'c> RequestBody<'c> {
     }
 }
 
-/// Appends to a sample until it is full.
-pub fn keep_sample(sample: &mut Option<Vec<u8>>, data: &[u8]) {
+/// Appends to a copy until it has `bytes_max`.
+pub fn keep_sample(sample: &mut Option<Vec<u8>>, data: &[u8], bytes_max: usize) {
     if let Some(sample) = sample {
-        let room = SAMPLE_BYTES_MAX.saturating_sub(sample.len());
+        let room = bytes_max.saturating_sub(sample.len());
         sample.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
     }
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
+use inspect::BodyWish;
 use inspect::http1::Framing;
 use model::StatusSource;
 use model::head::{Known, ResponseHead};
 
 use crate::balance::Pick;
-use crate::body::{BodyFailure, Piece, RequestBody, ResponseBody, Source, keep_sample};
+use crate::body::{BodyFailure, Piece, RequestBody, ResponseBody, SAMPLE_BYTES_MAX, Source, keep_sample};
 use crate::config::{Balance, HashKey, ServerTiming};
 use crate::exchange::{Exchange, Stop};
 use crate::forward::OutgoingRequest;
@@ -322,10 +323,12 @@ async fn relay(
 ) -> Result<(), Stop> {
     record.event.response_type = head.fields.first_bytes(Known::ContentType).unwrap_or_default();
     let judged = exchange.judge_response(head, body, record);
-    match alongside(background.as_mut(), judged).await {
+    let wish = match alongside(background.as_mut(), judged).await {
         Ok(judged) => judged?,
         Err(failure) => return Err(Stop::Client(failure)),
-    }
+    };
+    let mut copy = (wish == BodyWish::Copy).then(Vec::new);
+    let copy_max = exchange.snapshot.config.limits.inspect_bytes_max as usize;
     record.event.status = head.status;
     record.event.status_source = StatusSource::Upstream;
     let timing = server_timing(exchange, record);
@@ -349,7 +352,8 @@ async fn relay(
         match piece {
             Piece::Data(data) => {
                 record.event.response_bytes += data.len() as u64;
-                keep_sample(&mut record.response_sample, &data);
+                keep_sample(&mut record.response_sample, &data, SAMPLE_BYTES_MAX);
+                keep_sample(&mut copy, &data, copy_max);
                 let sending = responder.piece(data);
                 match alongside(background.as_mut(), sending).await {
                     Ok(sent) => sent.map_err(Stop::ClientWrite)?,
@@ -358,7 +362,12 @@ async fn relay(
             }
             Piece::End(trailers) => {
                 record.sample_whole.1 = true;
-                return responder.finish(trailers).await.map_err(Stop::ClientWrite);
+                responder.finish(trailers).await.map_err(Stop::ClientWrite)?;
+                if let Some(copy) = copy {
+                    let whole = record.event.response_bytes <= copy_max as u64;
+                    exchange.judge_response_bytes(head, &copy, whole, record)?;
+                }
+                return Ok(());
             }
         }
     }

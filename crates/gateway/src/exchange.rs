@@ -254,7 +254,8 @@ impl Exchange<'_> {
         Ok(())
     }
 
-    /// Judges the head of a response, and its body where a stage asks for it.
+    /// Judges the head of a response, and its body where a stage holds it back. The wish says whether a copy of the body is to
+    /// be judged after it was relayed.
     ///
     /// # Errors
     /// [`Stop::Refused`] when the response must not be relayed.
@@ -263,22 +264,38 @@ impl Exchange<'_> {
         head: &ResponseHead,
         body: &mut ResponseBody<'_>,
         record: &mut Record,
-    ) -> Result<(), Stop> {
+    ) -> Result<BodyWish, Stop> {
         let response = ResponseView { head };
         let step = self.judged(record, |out| pipeline::judge_response(self.policy(), &self.view(), &response, out))?;
-        if step.wish == BodyWish::Stream {
-            return Ok(());
+        if step.wish != BodyWish::Hold {
+            return Ok(step.wish);
         }
         let limit = self.snapshot.config.limits.inspect_bytes_max as usize;
         let whole =
             body.hold(limit).await.map_err(|_| Stop::Upstream(UpstreamFailure::Broken { sent_nothing_back: false }))?;
         let held = body.held();
+        self.judge_response_bytes(head, &held, whole, record)?;
+        Ok(BodyWish::Stream)
+    }
+
+    /// Judges what was kept of a response's body.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] when the response must not be relayed.
+    pub fn judge_response_bytes(
+        &self,
+        head: &ResponseHead,
+        kept: &[u8],
+        whole: bool,
+        record: &mut Record,
+    ) -> Result<(), Stop> {
+        let limit = self.snapshot.config.limits.inspect_bytes_max as usize;
         let content_type = head.fields.first(Known::ContentType).unwrap_or_default();
         let media_type = media_type(content_type);
-        let bytes = inspectable(&held, head.fields.first(Known::ContentEncoding), limit);
+        let bytes = inspectable(kept, head.fields.first(Known::ContentEncoding), limit);
         self.judged(record, |out| {
             let body = BodyView::new(&bytes, whole, &media_type, content_type);
-            pipeline::judge_response_body(self.policy(), &self.view(), &response, &body, out)
+            pipeline::judge_response_body(self.policy(), &self.view(), &ResponseView { head }, &body, out)
         })?;
         Ok(())
     }
@@ -317,7 +334,7 @@ impl Exchange<'_> {
 }
 
 /// The held bytes with their content coding removed, up to the limit of inspection.
-fn inspectable<'b>(held: &'b Bytes, coding: Option<&[u8]>, limit: usize) -> Cow<'b, [u8]> {
+fn inspectable<'b>(held: &'b [u8], coding: Option<&[u8]>, limit: usize) -> Cow<'b, [u8]> {
     match coding {
         None => Cow::Borrowed(held),
         Some(coding) => inspect::coding::decoded(held, coding, limit),

@@ -34,21 +34,35 @@ pub struct Step {
     pub failed: Option<StageId>,
 }
 
+/// Whose message is judged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Request,
+    Response,
+}
+
 /// Runs every stage that is not off over one step, each with the same treatment: its mode looked up, its panic caught.
 fn each_stage(
     policy: &Policy,
     request: &RequestView<'_>,
+    side: Side,
     out: &mut Findings,
     mut step: impl FnMut(&dyn Stage, &mut Findings) -> BodyWish,
 ) -> Step {
     let modes = policy.modes_at(request.endpoint);
     let mut result = Step::default();
     for stage in STAGES {
-        if modes.of(stage.id()) == Mode::Off {
+        let mode = modes.of(stage.id());
+        if mode == Mode::Off {
             continue;
         }
         let kept = out.len();
         match catch_unwind(AssertUnwindSafe(|| step(*stage, out))) {
+            // What only reports need not hold a response back; requests are held, so that findings of the head and the body
+            // stand in one order.
+            Ok(BodyWish::Hold) if mode == Mode::Monitor && side == Side::Response => {
+                result.wish = result.wish.max(BodyWish::Copy);
+            }
             Ok(wish) => result.wish = result.wish.max(wish),
             Err(_) => {
                 out.truncate(kept);
@@ -61,7 +75,7 @@ fn each_stage(
 
 /// Judges the head of a request; the step says whether its body must be held.
 pub fn judge_request(policy: &Policy, request: &RequestView<'_>, out: &mut Findings) -> Step {
-    each_stage(policy, request, out, |stage, out| {
+    each_stage(policy, request, Side::Request, out, |stage, out| {
         stage.judge_request(policy, request, out);
         stage.request_body_wish(policy, request)
     })
@@ -69,7 +83,7 @@ pub fn judge_request(policy: &Policy, request: &RequestView<'_>, out: &mut Findi
 
 /// Judges the held body of a request.
 pub fn judge_request_body(policy: &Policy, request: &RequestView<'_>, body: &BodyView<'_>, out: &mut Findings) -> Step {
-    each_stage(policy, request, out, |stage, out| {
+    each_stage(policy, request, Side::Request, out, |stage, out| {
         stage.judge_request_body(policy, request, body, out);
         BodyWish::Stream
     })
@@ -82,7 +96,7 @@ pub fn judge_response(
     response: &ResponseView<'_>,
     out: &mut Findings,
 ) -> Step {
-    each_stage(policy, request, out, |stage, out| {
+    each_stage(policy, request, Side::Response, out, |stage, out| {
         stage.judge_response(policy, request, response, out);
         stage.response_body_wish(policy, request, response)
     })
@@ -96,7 +110,7 @@ pub fn judge_response_body(
     body: &BodyView<'_>,
     out: &mut Findings,
 ) -> Step {
-    each_stage(policy, request, out, |stage, out| {
+    each_stage(policy, request, Side::Response, out, |stage, out| {
         stage.judge_response_body(policy, request, response, body, out);
         BodyWish::Stream
     })

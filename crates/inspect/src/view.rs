@@ -123,7 +123,9 @@ pub enum BodyWish {
     /// None: stream it through.
     #[default]
     Stream,
-    /// Up to the limit of inspection.
+    /// See a copy of its beginning once it has gone through: what only reports delays nothing.
+    Copy,
+    /// Hold it back, up to the limit of inspection, until it is judged.
     Hold,
 }
 
