@@ -1,18 +1,96 @@
 //! What the learner found, in the inventory's words, as tables and as documents.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use learn::matcher::Matcher;
+use learn::path::pieces;
 use learn::{LearnedEndpoint, Learner};
-use model::Endpoint;
+use model::{Endpoint, EndpointId};
 use serde_json::{Value, json};
 use store::StoredEndpoint;
 
-/// Every endpoint of the learner's last judgement, for the inventory.
-pub fn endpoints(learner: &Learner) -> Vec<StoredEndpoint> {
-    learner.endpoints().into_iter().map(stored).collect()
+/// The inventory's ids of what a learner found. The same place has the same id in every run, and an endpoint whose
+/// template changes while the learner runs keeps the id it was first given.
+#[derive(Default)]
+pub struct Identities {
+    given: HashMap<(EndpointId, String), EndpointId>,
 }
 
-fn stored(found: LearnedEndpoint) -> StoredEndpoint {
+impl Identities {
+    fn of(&mut self, found: &LearnedEndpoint) -> EndpointId {
+        let new = || id_of(&found.host, &found.method, &found.template, &found.operation);
+        *self.given.entry((found.id, found.operation.clone())).or_insert_with(new)
+    }
+}
+
+/// The top bit stays clear: SQLite's integers are signed.
+fn id_of(host: &str, method: &str, template: &str, operation: &str) -> EndpointId {
+    let text = format!("{method} {host}{} {operation}", shape(template));
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    let bytes = digest.as_ref().first_chunk::<8>().copied().unwrap_or_default();
+    EndpointId(u64::from_be_bytes(bytes) >> 1)
+}
+
+/// A template without the names of its parameters.
+fn shape(template: &str) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        out.push_str("{}");
+        rest = after.split_once('}').map_or("", |(_, behind)| behind);
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Where requests belong, as of the last judgement: what the recorder needs to give events their endpoint.
+#[derive(Default)]
+pub struct Places {
+    /// The group of each host.
+    hosts: HashMap<String, usize>,
+    /// By group: compiled templates, and the endpoint of each number they give.
+    groups: Vec<(Matcher, Vec<Option<EndpointId>>)>,
+}
+
+impl Places {
+    /// The places of a judgement. Endpoints with operations are not told apart by path; they keep none.
+    pub fn of(learner: &Learner, found: &[LearnedEndpoint], identities: &mut Identities) -> Self {
+        let mut places = Self::default();
+        for (at, group) in learner.groups().iter().enumerate() {
+            let domain = &*group.domain;
+            let inside =
+                |host: &str| host == domain || host.strip_suffix(domain).is_some_and(|front| front.ends_with('.'));
+            let mut ids: HashMap<(&str, String), EndpointId> = HashMap::new();
+            for endpoint in found.iter().filter(|endpoint| endpoint.hosts.iter().any(|host| inside(host))) {
+                places.hosts.extend(endpoint.hosts.iter().map(|host| (host.clone(), at)));
+                if endpoint.operation.is_empty() {
+                    ids.insert((&endpoint.method, shape(&endpoint.template)), identities.of(endpoint));
+                }
+            }
+            let numbered = group.found.iter().enumerate().map(|(number, one)| {
+                let key = (learner.method(one.method), shape(&learner.template(at, number)));
+                ids.get(&key).copied()
+            });
+            places.groups.push((group.matcher.clone(), numbered.collect()));
+        }
+        places
+    }
+
+    /// The endpoint of a request.
+    pub fn find(&self, host: &str, method: &str, target: &str) -> Option<EndpointId> {
+        let (matcher, ids) = self.groups.get(*self.hosts.get(host)?)?;
+        let number = matcher.find(method, &pieces(target))?;
+        ids.get(number as usize).copied().flatten()
+    }
+}
+
+/// What was found, for the inventory.
+pub fn endpoints(found: &[LearnedEndpoint], identities: &mut Identities) -> Vec<StoredEndpoint> {
+    found.iter().map(|found| stored(found.clone(), identities.of(found))).collect()
+}
+
+fn stored(found: LearnedEndpoint, id: EndpointId) -> StoredEndpoint {
     let counts = &found.counts;
     let evidence = json!({
         "text": found.evidence(), "confidence": found.confidence,
@@ -32,7 +110,7 @@ fn stored(found: LearnedEndpoint) -> StoredEndpoint {
         })
         .collect();
     let mut stored = StoredEndpoint::new(Endpoint {
-        id: found.id,
+        id,
         api: String::new(),
         host: found.host,
         method: found.method,
@@ -65,8 +143,20 @@ pub fn table(endpoints: &[StoredEndpoint]) -> String {
         key(a).cmp(&key(b))
     });
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::NOTHING);
-    table.set_header(["METHOD", "HOST", "TEMPLATE", "OPERATION", "PROTOCOL", "REQUESTS", "CONFIDENCE", "FOUND BY", "STATE", "LABELS", "ID"]);
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header([
+        "METHOD",
+        "HOST",
+        "TEMPLATE",
+        "OPERATION",
+        "PROTOCOL",
+        "REQUESTS",
+        "CONFIDENCE",
+        "FOUND BY",
+        "STATE",
+        "LABELS",
+        "ID",
+    ]);
     for stored in sorted {
         let endpoint = &stored.endpoint;
         table.add_row([
@@ -160,4 +250,18 @@ pub fn as_json(stored: &StoredEndpoint) -> Value {
         "endpoint": stored.endpoint, "owner": stored.owner, "note": stored.note, "evidence": stored.evidence,
         "parameters": stored.parameters, "schema": stored.schema, "risk": stored.risk,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_parameters_do_not_change_an_id() {
+        let id = |template: &str| id_of("a.example", "GET", template, "");
+        assert_eq!(id("/users/{userId}/x"), id("/users/{}/x"));
+        assert_ne!(id("/users/{userId}"), id("/users/me"));
+        assert_eq!(shape("/a/{b}-{c}.json"), "/a/{}-{}.json");
+        assert!(id("/x").0 < 1 << 63);
+    }
 }

@@ -74,6 +74,7 @@ pub(crate) fn settings_of_upstream(
         admin_token: None,
         access_log: None,
         level: config::written::Level::Info,
+        file: None,
         contracts: Vec::new(),
     }
 }

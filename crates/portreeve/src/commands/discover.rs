@@ -54,7 +54,8 @@ fn layout_of(text: &str) -> Result<Format, String> {
 pub fn run(arguments: &Arguments) -> Outcome {
     let started = Instant::now();
     let sources = sources(&arguments.sources)?;
-    let total: u64 = sources.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.len()).sum();
+    let total: u64 =
+        sources.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.len()).sum();
     let bar = bar(total);
     let mut key = [0u8; 32];
     aws_lc_rs::rand::fill(&mut key).map_err(|_| "the system has no random numbers")?;
@@ -86,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return Err("no request could be read".into());
     }
     learner.refresh_all();
-    let endpoints = learned::endpoints(&learner);
+    let endpoints = learned::endpoints(&learner.endpoints(), &mut learned::Identities::default());
     write(&endpoints, arguments.form)?;
     if let Some(directory) = &arguments.out {
         write_documents(directory, &endpoints)?;
@@ -113,7 +114,8 @@ fn sources(named: &[PathBuf]) -> std::io::Result<Vec<PathBuf>> {
     let mut sources = Vec::new();
     for path in named {
         if path.is_dir() {
-            let mut files: Vec<PathBuf> = std::fs::read_dir(path)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+            let mut files: Vec<PathBuf> =
+                std::fs::read_dir(path)?.filter_map(|entry| Some(entry.ok()?.path())).collect();
             files.retain(|path| path.is_file());
             files.sort();
             sources.extend(files);
@@ -129,7 +131,8 @@ fn open(path: &Path, bar: &ProgressBar) -> Result<Box<dyn Read>, String> {
         return Ok(Box::new(std::io::stdin().lock()));
     }
     let file = File::open(path);
-    let file = file.map_err(|error| format!("`{}` cannot be read: {}", path.display(), crate::config::meant::plain(&error)))?;
+    let file =
+        file.map_err(|error| format!("`{}` cannot be read: {}", path.display(), crate::config::meant::plain(&error)))?;
     Ok(Box::new(bar.wrap_read(file)))
 }
 
@@ -173,7 +176,11 @@ fn write_documents(directory: &Path, endpoints: &[store::StoredEndpoint]) -> Out
     std::fs::create_dir_all(directory)?;
     for (host, document) in learned::documents(endpoints) {
         // Hosts come from strangers: only what is safe in a file name stays.
-        let safe: String = host.chars().map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '_' }).take(200).collect();
+        let safe: String = host
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '_' })
+            .take(200)
+            .collect();
         let path = directory.join(format!("{}.openapi.json", safe.trim_start_matches('.')));
         let mut file = File::create(&path)?;
         writeln!(file, "{}", serde_json::to_string_pretty(&document)?)?;

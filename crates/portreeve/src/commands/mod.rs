@@ -115,5 +115,9 @@ pub fn mode(text: &str) -> Result<Mode, String> {
 
 /// Refuses to make a data directory where somebody mistyped one.
 fn require_data(data: &std::path::Path) -> Result<(), String> {
-    if data.is_dir() { Ok(()) } else { Err(format!("`{}` is no data directory; name one with `--data`", data.display())) }
+    if data.is_dir() {
+        Ok(())
+    } else {
+        Err(format!("`{}` is no data directory; name one with `--data`", data.display()))
+    }
 }

@@ -47,6 +47,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let settings = settings(arguments)?;
     log_to_stderr(settings.level);
     let data = settings.data.clone();
+    let contracts = settings.contracts.clone();
     let mut line = None;
     let from = match std::env::var_os(handover::VARIABLE) {
         Some(path) => {
@@ -71,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         handover::tell_ready(&line);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(signals::wait(&portreeve.gateway, arguments.config.as_deref(), &data, None))?;
+    let ended = runtime.block_on(signals::wait(&portreeve, arguments.config.as_deref(), &contracts, &data, None))?;
     tracing::info!(why = ?ended, "draining");
     drop(runtime);
     let health = portreeve.stop();

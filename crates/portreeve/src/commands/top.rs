@@ -69,7 +69,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
     outcome
 }
 
-fn live(terminal: &mut ratatui::DefaultTerminal, view: &dyn Fn() -> Result<View, Box<dyn std::error::Error>>) -> Outcome {
+fn live(
+    terminal: &mut ratatui::DefaultTerminal,
+    view: &dyn Fn() -> Result<View, Box<dyn std::error::Error>>,
+) -> Outcome {
     loop {
         let looked = Instant::now();
         let shown = view()?;
@@ -165,7 +168,8 @@ fn draw(frame: &mut ratatui::Frame<'_>, view: &View) {
     frame.render_widget(Paragraph::new(Line::from(headline(view))), head);
     let spark = Sparkline::default().block(Block::bordered().title("exchanges")).data(view.curve.iter().copied());
     frame.render_widget(spark, curve);
-    let widths = [7, 0, 9, 8, 8, 9].map(|width| if width == 0 { Constraint::Fill(1) } else { Constraint::Length(width) });
+    let widths =
+        [7, 0, 9, 8, 8, 9].map(|width| if width == 0 { Constraint::Fill(1) } else { Constraint::Length(width) });
     let header = ["method", "path", "count", "errors", "refused", "p99 us"];
     frame.render_widget(table("busiest", &view.paths, &header, widths.to_vec()), middle);
     let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(foot);

@@ -9,6 +9,7 @@ use gateway::config as to;
 use gateway::forwarded::ForwardingField;
 use inspect::policy::{Exception, Policy, StageModes};
 use inspect::stages::clients::ClientLists;
+use inspect::stages::contract::ContractPolicy;
 use model::reason::{Reason, StageId};
 use model::{ApiName, Limits, Mode, OnFailure, Timestamp};
 
@@ -18,14 +19,21 @@ use super::written;
 use super::yaml::{Node, Value};
 use super::{AccessLog, Settings};
 
+/// Mistakes of one contract that are told; the first ones lead to the others.
+const CONTRACT_ERRORS_MAX: usize = 10;
+
 /// Collects mistakes while settings are made.
 pub struct Meaning<'a> {
     /// The document, for the places of mistakes.
     pub document: &'a Node,
+    /// The file.
+    pub file: &'a Path,
     /// Relative paths in the file start here.
     pub base: &'a Path,
     /// What was wrong.
     pub problems: Vec<Diagnostic>,
+    /// Contracts that were read.
+    pub contracts: Vec<PathBuf>,
 }
 
 impl Meaning<'_> {
@@ -84,7 +92,7 @@ impl Meaning<'_> {
     }
 
     /// A file that is there and can be read.
-    fn file(&mut self, pointer: &str, text: &str) -> PathBuf {
+    fn readable(&mut self, pointer: &str, text: &str) -> PathBuf {
         let path = self.base.join(text);
         let outcome = std::fs::File::open(&path).and_then(|file| file.metadata());
         match outcome {
@@ -122,8 +130,8 @@ impl Meaning<'_> {
 
     fn certificate(&mut self, pointer: &str, files: &written::Certificate) -> to::CertificateFiles {
         to::CertificateFiles {
-            chain: self.file(&format!("{pointer}/chain"), &files.chain),
-            key: self.file(&format!("{pointer}/key"), &files.key),
+            chain: self.readable(&format!("{pointer}/chain"), &files.chain),
+            key: self.readable(&format!("{pointer}/key"), &files.key),
         }
     }
 
@@ -179,7 +187,8 @@ impl Meaning<'_> {
             admin_token: written.admin.token.as_ref().and_then(|token| self.secret("/admin/token", token)),
             access_log: self.access_log(&written.log),
             level: written.log.level,
-            contracts: Vec::new(),
+            file: Some(self.file.to_owned()),
+            contracts: std::mem::take(&mut self.contracts),
         }
     }
 
@@ -243,7 +252,8 @@ impl Meaning<'_> {
         let client_certificates = match &tls.client_certificates {
             None => to::ClientCertificates::Off,
             Some(wanted) => {
-                let authorities = self.file(&format!("{pointer}/client_certificates/authorities"), &wanted.authorities);
+                let authorities =
+                    self.readable(&format!("{pointer}/client_certificates/authorities"), &wanted.authorities);
                 match wanted.presence {
                     written::Presence::Required => to::ClientCertificates::Required { authorities },
                     written::Presence::Optional => to::ClientCertificates::Optional { authorities },
@@ -309,7 +319,7 @@ impl Meaning<'_> {
     }
 
     fn upstream_tls(&mut self, pointer: &str, tls: &written::UpstreamTls) -> to::UpstreamTls {
-        let file = |meaning: &mut Self, key: &str, text: &String| meaning.file(&format!("{pointer}/{key}"), text);
+        let file = |meaning: &mut Self, key: &str, text: &String| meaning.readable(&format!("{pointer}/{key}"), text);
         to::UpstreamTls {
             server_name: tls.server_name.clone(),
             authorities: tls.authorities.as_ref().map(|text| file(self, "authorities", text)),
@@ -503,10 +513,28 @@ impl Meaning<'_> {
         for (index, exception) in api.exceptions.iter().enumerate() {
             policy.exceptions.extend(self.exception(&at(&format!("exceptions/{index}")), exception));
         }
-        if let Some(contract) = &api.contract {
-            self.file(&at("contract"), contract);
-        }
+        policy.contract = api.contract.as_ref().and_then(|contract| self.contract(&at("contract"), contract));
         policy
+    }
+
+    /// A contract that can be enforced whole: what it says wrongly would otherwise let pass what it was written against.
+    fn contract(&mut self, pointer: &str, text: &str) -> Option<Arc<ContractPolicy>> {
+        let before = self.problems.len();
+        let path = self.readable(pointer, text);
+        if self.problems.len() > before {
+            return None;
+        }
+        let loaded = schema::openapi::load_file(&path, &schema::openapi::LoadOptions::default());
+        let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.level == schema::document::Level::Error);
+        for error in errors.take(CONTRACT_ERRORS_MAX) {
+            let help = format!("`{}` line {}, at `{}`", error.file, error.line, error.pointer);
+            self.problem(pointer, format!("the contract `{text}` cannot be enforced: {}", error.message), help);
+        }
+        if !loaded.is_sound() {
+            return None;
+        }
+        self.contracts.push(path);
+        loaded.contract.map(|contract| Arc::new(ContractPolicy::new(Arc::new(contract))))
     }
 
     fn exception(&mut self, pointer: &str, written: &written::Exception) -> Option<Exception> {

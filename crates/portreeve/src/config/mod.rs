@@ -35,7 +35,9 @@ pub struct Settings {
     pub access_log: Option<AccessLog>,
     /// Least severe message shown.
     pub level: written::Level,
-    /// Contract files by API: watched for changes along with the configuration.
+    /// The file all this came from; `None` when it came from flags.
+    pub file: Option<PathBuf>,
+    /// Contract files, watched for changes along with the configuration.
     pub contracts: Vec<PathBuf>,
 }
 
@@ -67,8 +69,25 @@ pub fn load(path: &Path) -> Result<Settings, Report> {
     let Ok(text) = String::from_utf8(bytes) else {
         return Err(Report::of_file(path, format!("`{}` is not UTF-8 text", path.display())));
     };
-    let base = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    parse(path, base, &text, &|name| std::env::var(name).ok())
+    parse(path, &base_of(path), &text, &|name| std::env::var(name).ok())
+}
+
+/// Where relative paths of a file start.
+pub fn base_of(file: &Path) -> PathBuf {
+    file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+/// The text of a configuration with its secrets masked.
+pub fn masked(text: &str) -> String {
+    // References are what was written; nothing is looked up to show a file.
+    let nothing = |_: &str| Some(String::new());
+    let Ok(document) = yaml::read(text, &nothing, &mut Vec::new()) else { return String::new() };
+    let schema = written::json_schema();
+    let mut form = form::Form::default();
+    form.check(&document, &schema, &schema);
+    let mut shown = Report::new(Path::new(""), text, &form.secrets, Vec::new()).lines.join("\n");
+    shown.push('\n');
+    shown
 }
 
 /// Checks a text; relative paths in it start at `base`.
@@ -97,7 +116,8 @@ pub fn parse(
     if let Some(kept) = kept {
         match serde_json::from_value::<written::Configuration>(kept) {
             Ok(written) => {
-                let mut meaning = Meaning { document: &document, base, problems: Vec::new() };
+                let mut meaning =
+                    Meaning { document: &document, file, base, problems: Vec::new(), contracts: Vec::new() };
                 settings = Some(meaning.settings(&written));
                 problems.append(&mut meaning.problems);
             }

@@ -65,12 +65,20 @@ fn the_configuration_of_the_readme_is_right() {
     for name in ["tls/chain.pem", "tls/key.pem", "contracts/shop.yaml"] {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, "").unwrap();
+        let contract = "openapi: 3.1.0\ninfo: {title: shop, version: '1'}\npaths: {}\n";
+        std::fs::write(path, contract).unwrap();
     }
     let environment = |name: &str| (name == "ADMIN_TOKEN").then(|| "0123456789abcdef0123456789abcdef".to_owned());
     let settings =
         parse(Path::new("portreeve.yaml"), folder.path(), text, &environment).unwrap_or_else(|e| panic!("{e}"));
     assert!(settings.gateway.routes.iter().all(|route| !route.targets.is_empty()));
+}
+
+#[test]
+fn a_shown_configuration_hides_its_secrets() {
+    let text = "admin: {address: 127.0.0.1:1}\nsession:\n  key: hunter2hunter2hunter2\n";
+    let shown = masked(text);
+    assert!(shown.contains("address: 127.0.0.1:1") && !shown.contains("hunter2"), "{shown}");
 }
 
 proptest::proptest! {

@@ -92,7 +92,7 @@ fn with_gateway(
         traffic::start(target, arguments.seed, &done)
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(signals::wait(&portreeve.gateway, None, data, arguments.time))?;
+    let ended = runtime.block_on(signals::wait(&portreeve, None, &[], data, arguments.time))?;
     let _inside = actors_runtime.enter();
     drop(actors);
     let metrics = Arc::clone(&portreeve.metrics);
@@ -129,6 +129,7 @@ fn tell(portreeve: &Portreeve, target: SocketAddr, data: &std::path::Path) -> st
         "A lantern shop with its customers, partners, crawlers, scanners and one attacker, and Portreeve in front of it.\n\n\
          the shop through the gateway   http://{target}/api/v1/products\n\
          its own document               http://{target}/openapi.json\n\
+         dashboard                      http://{admin}/\n\
          metrics                        http://{admin}/metrics\n\n\
          In another terminal:\n\
          portreeve top --data {data}\n\

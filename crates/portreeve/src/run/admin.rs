@@ -19,6 +19,8 @@ use super::metrics::Metrics;
 /// The admin port at work.
 pub struct Admin {
     address: SocketAddr,
+    /// A second hold of the socket, for a successor.
+    listener: TcpListener,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
 }
@@ -49,22 +51,29 @@ pub fn bind(addr: SocketAddr) -> Result<TcpListener, Error> {
 pub fn start(
     listener: TcpListener,
     token: Option<String>,
-    gateway: Arc<Gateway>,
+    gateway: &Gateway,
     metrics: Arc<Metrics>,
+    console: Router,
 ) -> Result<Admin, Error> {
     let address = listener.local_addr().map_err(Error::Thread)?;
+    let held = listener.try_clone().map_err(Error::Thread)?;
     let shared = Shared { counters: Arc::clone(gateway.counters()), metrics, token: token.map(Arc::from) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
     let (stop, stopped) = oneshot::channel();
     let run = move || {
         runtime.block_on(async move {
-            let router =
-                Router::new().route("/metrics", get(metrics_text)).route("/healthz", get(health)).with_state(shared);
+            let router = Router::new()
+                .route("/metrics", get(metrics_text))
+                .route("/healthz", get(health))
+                .with_state(shared)
+                .merge(console);
+            // The console tells clients from outside by their address.
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
             match tokio::net::TcpListener::from_std(listener) {
                 Ok(listener) => {
                     // Ends at once when told: nobody waits for metrics of a process that is going away.
                     tokio::select! {
-                        _ = axum::serve(listener, router).into_future() => {}
+                        _ = axum::serve(listener, service).into_future() => {}
                         _ = stopped => {}
                     }
                 }
@@ -73,13 +82,18 @@ pub fn start(
         });
     };
     let thread = std::thread::Builder::new().name("admin".to_owned()).spawn(run).map_err(Error::Thread)?;
-    Ok(Admin { address, stop, thread })
+    Ok(Admin { address, listener: held, stop, thread })
 }
 
 impl Admin {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The socket, to be sent to a successor.
+    pub fn listener(&self) -> std::io::Result<TcpListener> {
+        self.listener.try_clone()
     }
 
     /// Ends it.

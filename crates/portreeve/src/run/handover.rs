@@ -4,7 +4,7 @@
 //! successor its listening sockets over it (SCM_RIGHTS), waits for the word that the successor carries traffic, and drains.
 //! When the successor fails, nothing changes.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -26,6 +26,12 @@ pub struct Inherited {
 }
 
 impl Inherited {
+    /// Takes out the socket that listens on an address.
+    pub fn take(&mut self, addr: SocketAddr) -> Option<TcpListener> {
+        let at = self.sockets.iter().position(|socket| socket.local_addr().is_ok_and(|own| own == addr))?;
+        Some(self.sockets.swap_remove(at))
+    }
+
     /// A second hold of the line to the predecessor, to tell it when this process carries traffic.
     pub fn line(&mut self) -> Option<UnixStream> {
         self.predecessor.take()
@@ -49,12 +55,14 @@ pub fn tell_ready(line: &UnixStream) {
     let _ = say_ready(line);
 }
 
-/// Starts this program again and hands it `sockets`. When this returns, the successor carries traffic and this process
+/// Starts this program again and hands it `sockets` and the admin port. When this returns, the successor carries traffic and this process
 /// may drain.
 ///
 /// # Errors
 /// When the program cannot be started or the sockets cannot be sent; this process goes on then.
-pub fn hand_over(data: &Path, sockets: &Sockets) -> std::io::Result<()> {
+pub fn hand_over(data: &Path, sockets: &Sockets, admin: std::io::Result<TcpListener>) -> std::io::Result<()> {
+    let listeners = sockets.all().map(TcpListener::try_clone).chain([admin]).collect::<std::io::Result<Vec<_>>>()?;
+    let everything = Sockets::of_listeners(vec![listeners])?;
     let path: PathBuf = data.join("handover.sock");
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path)?;
@@ -65,7 +73,7 @@ pub fn hand_over(data: &Path, sockets: &Sockets) -> std::io::Result<()> {
     let outcome = accept_until(&listener, Instant::now() + PATIENCE, &mut successor).and_then(|stream| {
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        send(sockets, &stream)?;
+        send(&everything, &stream)?;
         wait_ready(&stream)
     });
     let _ = std::fs::remove_file(&path);

@@ -5,7 +5,7 @@
 //! ```text
 //! workers (gateway) --events, bounded--> recorder --observations, bounded--> learner --endpoints--> inventory
 //!                                        recorder --> store, metrics, access log
-//! admin (metrics, health)   signals and file changes --> reload, drain, upgrade
+//! admin (metrics, health, console)   signals and file changes --> reload, drain, upgrade
 //! ```
 
 pub mod access_log;
@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod placing;
 pub mod recorder;
 pub mod signals;
+pub mod steering;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -32,6 +33,7 @@ use crate::learned::Places;
 use access_log::AccessLog;
 use metrics::Metrics;
 use placing::Placing;
+use steering::Helm;
 
 /// Batches of events that may wait for the recorder; each holds what a worker made in a few milliseconds.
 const EVENT_BATCHES_MAX: usize = 1_024;
@@ -80,6 +82,8 @@ pub enum Error {
 pub struct Portreeve {
     /// Carries the traffic.
     pub gateway: Arc<Gateway>,
+    /// Steers it.
+    pub helm: Arc<Helm>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     admin: admin::Admin,
@@ -108,17 +112,19 @@ impl Portreeve {
         let access_log = settings.access_log.as_ref().map(AccessLog::open).transpose()?;
         let models = learn::Models::shipped().map_err(|error| Error::Models(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
+        let mut inherited_admin = None;
         let (sockets, store) = match from {
             From::Nothing => {
                 let store = store::Writer::open(&settings.data, settings.store.clone())?;
                 (Sockets::open(&settings.gateway)?, recorder::Store::Open(Box::new(store)))
             }
-            From::Predecessor(inherited) => {
+            From::Predecessor(mut inherited) => {
+                inherited_admin = inherited.take(settings.admin);
                 let sockets = Sockets::adopt(&settings.gateway, inherited.sockets)?;
                 (sockets, recorder::Store::Waiting(settings.data.clone(), Box::new(settings.store.clone())))
             }
         };
-        let admin_listener = admin::bind(settings.admin)?;
+        let admin_listener = inherited_admin.map_or_else(|| admin::bind(settings.admin), Ok)?;
         let (events, events_out) = sync_channel(EVENT_BATCHES_MAX);
         let (observations, observations_out) = sync_channel(OBSERVATIONS_MAX);
 
@@ -126,11 +132,23 @@ impl Portreeve {
         // The workers hold the only senders: when the last one ends, the recorder ends, and then the learner.
         drop(events);
         let places = Arc::new(ArcSwap::from_pointee(Places::default()));
-        let recorder = recorder::start(events_out, observations, Placing::new(Arc::clone(&places)), store, access_log, Arc::clone(&metrics))?;
+        let recorder = recorder::start(
+            events_out,
+            observations,
+            Placing::new(Arc::clone(&places)),
+            store,
+            access_log,
+            Arc::clone(&metrics),
+        )?;
         let learner = learner::start(observations_out, places, models, settings.data.clone(), Arc::clone(&metrics))?;
-        let admin =
-            admin::start(admin_listener, settings.admin_token.clone(), Arc::clone(&gateway), Arc::clone(&metrics))?;
-        Ok(Self { gateway, metrics, admin, recorder, learner })
+        let overrides = console::Overrides::load(&store::Inventory::open(&settings.data)?)?;
+        let helm = Helm::new(Arc::clone(&gateway), settings.gateway, settings.file, overrides)?;
+        let helm = Arc::new(helm);
+        let console =
+            console::Settings { token: settings.admin_token.clone(), ..console::Settings::new(&settings.data) };
+        let console = console::router(console, Arc::<Helm>::clone(&helm))?;
+        let admin = admin::start(admin_listener, settings.admin_token, &gateway, Arc::clone(&metrics), console)?;
+        Ok(Self { gateway, helm, metrics, admin, recorder, learner })
     }
 
     /// Where clients connect.
@@ -143,9 +161,15 @@ impl Portreeve {
         self.admin.address()
     }
 
+    /// The admin port's socket, to be sent to a successor.
+    pub fn admin_listener(&self) -> std::io::Result<std::net::TcpListener> {
+        self.admin.listener()
+    }
+
     /// Stops accepting, lets exchanges finish, writes everything down. Answers how the store ended.
     pub fn stop(self) -> store::Health {
         self.admin.stop();
+        drop(self.helm);
         match Arc::try_unwrap(self.gateway) {
             Ok(gateway) => gateway.drain(),
             // Somebody still looks at the counters; the workers end with the process.

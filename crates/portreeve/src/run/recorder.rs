@@ -53,7 +53,8 @@ pub fn start(
     access_log: Option<AccessLog>,
     metrics: Arc<Metrics>,
 ) -> Result<JoinHandle<store::Health>, Error> {
-    let recorder = Recorder { store, waiting: Vec::new(), tried: Instant::now(), observations, placing, access_log, metrics };
+    let recorder =
+        Recorder { store, waiting: Vec::new(), tried: Instant::now(), observations, placing, access_log, metrics };
     let thread = std::thread::Builder::new().name("recorder".to_owned());
     thread.spawn(move || recorder.run(&events)).map_err(Error::Thread)
 }

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway::Gateway;
 use notify::{RecursiveMode, Watcher};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::handover;
+use super::steering::Helm;
+use super::{Portreeve, handover};
 use crate::config;
 
 /// How long a file must be quiet before it is read: editors write in several steps.
@@ -31,17 +31,20 @@ pub enum Ended {
 /// # Errors
 /// When signals cannot be had.
 pub async fn wait(
-    gateway: &Arc<Gateway>,
+    portreeve: &Portreeve,
     configuration: Option<&Path>,
+    contracts: &[PathBuf],
     data: &Path,
     time: Option<Duration>,
 ) -> std::io::Result<Ended> {
+    let gateway = &portreeve.gateway;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut upgrade = signal(SignalKind::user_defined2())?;
     let (changed, mut changes) = mpsc::channel(1);
-    let _watcher = configuration.and_then(|path| watch(path, changed.clone()));
+    let watched = configuration.into_iter().chain(contracts.iter().map(PathBuf::as_path));
+    let _watchers: Vec<_> = watched.filter_map(|path| watch(path, changed.clone())).collect();
     let over = async {
         match time {
             Some(time) => tokio::time::sleep(time).await,
@@ -54,16 +57,17 @@ pub async fn wait(
             _ = terminate.recv() => return Ok(Ended::Asked),
             _ = interrupt.recv() => return Ok(Ended::Asked),
             () = &mut over => return Ok(Ended::TimeOver),
-            _ = hang_up.recv() => reload(gateway, configuration),
+            _ = hang_up.recv() => reload(&portreeve.helm, configuration),
             Some(()) = changes.recv() => {
                 tokio::time::sleep(QUIET).await;
                 while changes.try_recv().is_ok() {}
-                reload(gateway, configuration);
+                reload(&portreeve.helm, configuration);
             }
             _ = upgrade.recv() => {
                 let (gateway, data) = (Arc::clone(gateway), data.to_owned());
+                let admin = portreeve.admin_listener();
                 let outcome = tokio::task::spawn_blocking(move || {
-                    handover::hand_over(&data, gateway.sockets())
+                    handover::hand_over(&data, gateway.sockets(), admin)
                 }).await;
                 match outcome {
                     Ok(Ok(())) => return Ok(Ended::Replaced),
@@ -76,7 +80,7 @@ pub async fn wait(
 }
 
 /// Reads the file again and puts it in force; a file with mistakes changes nothing and is told in full.
-fn reload(gateway: &Gateway, configuration: Option<&Path>) {
+fn reload(helm: &Helm, configuration: Option<&Path>) {
     let Some(path) = configuration else {
         tracing::info!("there is no configuration file to reload");
         return;
@@ -86,15 +90,10 @@ fn reload(gateway: &Gateway, configuration: Option<&Path>) {
             eprint!("{report}");
             tracing::error!(file = %path.display(), "reload refused: the configuration before stays in force");
         }
-        Ok(mut settings) => {
-            if !settings.session_key_configured {
-                settings.gateway.session_key = gateway.snapshot().config.session_key;
-            }
-            match gateway.reload(settings.gateway) {
-                Ok(()) => tracing::info!(file = %path.display(), "reloaded"),
-                Err(error) => tracing::error!(%error, "reload refused: the configuration before stays in force"),
-            }
-        }
+        Ok(settings) => match helm.reload(settings) {
+            Ok(()) => tracing::info!(file = %path.display(), "reloaded"),
+            Err(error) => tracing::error!(%error, "reload refused: the configuration before stays in force"),
+        },
     }
 }
 
