@@ -6,7 +6,7 @@ use model::reason::{AttackReason, Reason};
 use schema::json::{JsonLimits, Tape};
 
 use super::family::{Family, Weight};
-use super::gate::{Classes, GATE};
+use super::gate::{Classes, GATE, Hits};
 use super::score::{self, Score, Settles};
 use super::text::{Text, reads_like_prose};
 use super::{AttackPolicy, Introspection, ScoreUse, Sensitivity};
@@ -87,18 +87,17 @@ impl<'p> Judging<'p> {
             return self.push(AttackReason::Score, Confidence::Hint, value.spot, evidence, layers);
         }
         self.work_left -= bytes.len();
+        if self.json(value, bytes, layers, depth) {
+            return;
+        }
         self.judge(value, bytes, classes, layers);
         if depth == 0 {
             return;
         }
-        const ESCAPES: u16 = Classes::PERCENT
-            | Classes::BACKSLASH
-            | Classes::CONTROL
-            | Classes::PLUS
-            | Classes::WIDE
-            | Classes::SEPARATOR;
+        const ESCAPES: u16 = Classes::PERCENT | Classes::BACKSLASH | Classes::CONTROL | Classes::PLUS | Classes::WIDE;
         let spelt = classes.any(Classes::DIGIT) && memchr::memmem::find(bytes, b"0x2").is_some();
-        if (classes.any(ESCAPES) || spelt)
+        let entities = classes.any(Classes::SEPARATOR) && memchr::memchr(b'&', bytes).is_some();
+        if (classes.any(ESCAPES) || spelt || entities)
             && let Some((decoded, more)) = unescape(bytes)
         {
             self.layer(value, &decoded, layers.with(more), depth - 1);
@@ -132,22 +131,29 @@ impl<'p> Judging<'p> {
         {
             self.layer(value, &decoded, layers.with(more), depth - 1);
         }
+    }
+
+    /// JSON in a value: its strings are judged in the place of its text. False when the value is no JSON.
+    fn json(&mut self, value: &Value<'_>, bytes: &[u8], layers: Layers, depth: u8) -> bool {
         let opens = matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['));
-        if opens
-            && !matches!(value.spot, Spot::Body)
-            && depth >= 3
-            && let Ok(tape) = Tape::parse(bytes, &JsonLimits::default())
-        {
-            for string in tape.strings() {
-                let role = if string.role == schema::json::Role::Key { Role::Name } else { Role::Value };
-                let inner = Value { spot: value.spot, role, bytes: string.text.as_bytes() };
-                self.layer(&inner, inner.bytes, layers.with(Layers::JSON), 2);
-            }
+        if !opens || depth < 3 || matches!(value.spot, Spot::Body) {
+            return false;
         }
+        let Ok(tape) = Tape::parse(bytes, &JsonLimits::default()) else { return false };
+        for string in tape.strings() {
+            let role = if string.role == schema::json::Role::Key { Role::Name } else { Role::Value };
+            let inner = Value { spot: value.spot, role, bytes: string.text.as_bytes() };
+            self.layer(&inner, inner.bytes, layers.with(Layers::JSON), 2);
+        }
+        // Operators as keys are read with their values.
+        memchr::memchr(b'$', bytes).is_none()
     }
 
     fn judge(&mut self, value: &Value<'_>, bytes: &[u8], classes: Classes, layers: Layers) {
         let hits = GATE.scan(bytes);
+        if is_ordinary_field(value.spot, classes, &hits) {
+            return;
+        }
         let called = |family: Family| {
             hits.families & family.bit() != 0 || family.triggers().iter().any(|&mask| classes.all(mask))
         };
@@ -300,6 +306,17 @@ fn concerns(family: Family, spot: Spot<'_>) -> bool {
                 | Family::Header
         ),
     }
+}
+
+/// Fields of every request, with the signs their grammar has and no fragment that weighs anything: not worth a closer
+/// look, which would be most of the cost of a small GET.
+fn is_ordinary_field(spot: Spot<'_>, classes: Classes, hits: &Hits) -> bool {
+    const UNUSUAL: u16 =
+        Classes::QUOTE | Classes::ANGLE | Classes::BRACE | Classes::BACKTICK | Classes::BACKSLASH | Classes::CONTROL;
+    let Spot::Header(_, known) = spot else { return false };
+    !matches!(known, Known::Other | Known::Referer | Known::SoapAction | Known::XForwardedHost)
+        && !classes.any(UNUSUAL)
+        && !hits.list.iter().any(|hit| hit.marker.points > 0 || hit.family == Family::Expression)
 }
 
 /// Values that the score may condemn by itself: not files, not the grammar of fields.

@@ -204,9 +204,11 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     }
     let quoted = quoted_code(text.low);
     if text.classes.any(Classes::ANGLE) {
-        for at in memchr::memchr_iter(b'<', text.low).take(2048) {
+        for (count, at) in memchr::memchr_iter(b'<', text.low).take(2048).enumerate() {
             let shown = quoted.iter().any(|&(from, to)| at >= from && at < to);
-            tag(text, at, shown, weight);
+            // The first tags are looked at in full; of thousands each only at its front, to bound the time.
+            let looked = if count < 64 { 512 } else { 96 };
+            tag(text, at, looked, shown, weight);
         }
     }
     handler_outside_tag(text, weight);
@@ -215,7 +217,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
 }
 
 /// A tag begins at `at`: how dangerous it and its attributes are.
-fn tag(text: &Text<'_>, at: usize, shown: bool, weight: &mut Weight) {
+fn tag(text: &Text<'_>, at: usize, looked: usize, shown: bool, weight: &mut Weight) {
     let inner = text.from(at + 1);
     // Parsers skip these between the angle and the name, or filters do.
     let inner = inner
@@ -231,7 +233,7 @@ fn tag(text: &Text<'_>, at: usize, shown: bool, weight: &mut Weight) {
     let after = inner.get(length..).unwrap_or_default();
     let closing = text.from(at).starts_with(b"</");
     // Attributes up to the end of the tag; handlers behind a cut `>` inside quotes are still seen by their names.
-    let attributes = window(after, 512);
+    let attributes = window(after, looked);
     let end = memchr::memchr(b'>', attributes).unwrap_or(attributes.len());
     let inside = window(attributes, end);
     let active = ACTIVE_TAGS.iter().any(|tag| tag.as_bytes() == local);
