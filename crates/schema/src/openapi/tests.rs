@@ -454,3 +454,14 @@ fn compositions_that_multiply_do_not_hang() {
         contract.judge_request_body(id, Some("application/x-www-form-urlencoded"), Some(&input), Strictness::default());
     assert_eq!(judged.violations.len(), 1);
 }
+
+#[test]
+fn a_contract_is_shared_between_threads() {
+    fn check<T: Send + Sync>() {}
+    check::<Contract>();
+    check::<crate::shape::Shape>();
+    #[cfg(feature = "graphql")]
+    check::<crate::graphql::GraphqlContract>();
+    #[cfg(feature = "grpc")]
+    check::<crate::grpc::GrpcContract>();
+}
