@@ -274,9 +274,9 @@ fn leaf(
         let part = &histogram[slot * SLOTS..(slot + 1) * SLOTS];
         let mut left = Sums::default();
         // The last cut separates the missing values, which take the right branch.
-        for bin in 0..=binned.thresholds[feature].len() {
-            left.gradient += part[bin].gradient;
-            left.curvature += part[bin].curvature;
+        for (bin, sums_here) in part.iter().enumerate().take(binned.thresholds[feature].len() + 1) {
+            left.gradient += sums_here.gradient;
+            left.curvature += sums_here.curvature;
             let right = Sums { gradient: sums.gradient - left.gradient, curvature: sums.curvature - left.curvature };
             let least = f64::from(settings.leaf_weight_min);
             if left.curvature < least || right.curvature < least {

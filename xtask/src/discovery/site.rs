@@ -138,7 +138,7 @@ const TARGETS_MAX: usize = 450;
 
 /// A stable hash for keys of answers.
 pub fn key_hash(key: &str) -> u64 {
-    ml::hash::hash_bytes(0x6b65_79, key.as_bytes()) >> 32
+    ml::hash::hash_bytes(0x006b_6579, key.as_bytes()) >> 32
 }
 
 impl Site {
