@@ -19,6 +19,15 @@
 //! In a request `\r`, `\n`, `\t`, `\\` and `\xNN` stand for those bytes. `Content-Length: auto` is filled in. A head without
 //! its empty line gets one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a panic in a test is the report"
+)]
+
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -161,13 +170,16 @@ fn judge(stage: StageId, case: &Case) -> (Vec<String>, Vec<String>) {
     let raw = bytes_of(case);
     let limits = Limits::default();
     let Some(end) = head_end(&raw, 0) else { return (vec!["refused 400 unfinished".to_owned()], Vec::new()) };
-    let refused = |noted: Noted| (vec![format!("refused {} {}", noted.anomaly.status(), noted.anomaly.code())], Vec::new());
+    let refused =
+        |noted: Noted| (vec![format!("refused {} {}", noted.anomaly.status(), noted.anomaly.code())], Vec::new());
     let parsed = match parse_request(Bytes::copy_from_slice(&raw[..end]), &limits) {
         Ok(parsed) => parsed,
         Err(noted) => return refused(noted),
     };
     let head = if case.http2 { as_http2(parsed.head) } else { parsed.head };
-    if case.http2 && let Err(noted) = http2::check_head(&head, &limits) {
+    if case.http2
+        && let Err(noted) = http2::check_head(&head, &limits)
+    {
         return refused(noted);
     }
     let body = match read_body(parsed.framing, &raw[end..], &limits) {
@@ -232,7 +244,8 @@ fn read_body(framing: Framing, rest: &[u8], limits: &Limits) -> Result<Vec<u8>, 
 
 /// The same head as if it had come over HTTP/2: lower-case names, no Host, no connection fields.
 fn as_http2(head: RequestHead) -> RequestHead {
-    let fields: Vec<_> = head.fields.iter().map(|field| (field.name.to_ascii_lowercase(), field.value.to_vec())).collect();
+    let fields: Vec<_> =
+        head.fields.iter().map(|field| (field.name.to_ascii_lowercase(), field.value.to_vec())).collect();
     let kept = fields.iter().filter(|(name, _)| name != b"host" && name != b"connection");
     let fields = model::head::Fields::from_pairs(kept.map(|(name, value)| (&name[..], &value[..])));
     RequestHead { version: HttpVersion::H2, fields, raw: None, ..head }

@@ -3,6 +3,14 @@
 //! They may refuse what we accept; they may not read another body or another number of messages out of it. The collections
 //! of `PORTREEVE_CORPORA` are tried as well where that variable names their folder.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a panic in a test is the report"
+)]
+
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -103,8 +111,7 @@ fn hypers(raw: &[u8]) -> Vec<Message> {
         }
     }
     drop(connection);
-    let messages = seen.borrow().clone();
-    messages
+    seen.borrow().clone()
 }
 
 fn kawas(raw: &[u8]) -> Vec<Message> {

@@ -48,7 +48,8 @@ pub fn run(arguments: &Arguments) -> crate::Outcome {
 
 fn split_at_gadget(template: &[u8], gadget: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let at = template.windows(gadget.len()).position(|window| window == gadget)?;
-    Some((template[..at].to_vec(), template[at + gadget.len()..].to_vec()))
+    let (front, rest) = template.split_at_checked(at)?;
+    Some((front.to_vec(), rest.get(gadget.len()..)?.to_vec()))
 }
 
 fn replace(part: &[u8], length: usize) -> Vec<u8> {
@@ -64,7 +65,9 @@ fn replace(part: &[u8], length: usize) -> Vec<u8> {
 }
 
 fn has_no_coding(raw: &[u8]) -> bool {
-    let head = head_end(raw, 0).map(|end| bytes::Bytes::copy_from_slice(&raw[..end])).unwrap_or_default();
+    let head = head_end(raw, 0)
+        .map(|end| bytes::Bytes::copy_from_slice(raw.get(..end).unwrap_or_default()))
+        .unwrap_or_default();
     parse_request(head, &Limits::default())
         .is_ok_and(|request| request.head.fields.first(Known::TransferEncoding).is_none())
 }
