@@ -409,7 +409,12 @@ impl<'t> Stream<'t> {
         {
             weight.add(10, "having");
         }
-        if self.is(at, &["rlike", "regexp", "like", "between"]) && broke {
+        let compares = self.is(at, &["rlike", "regexp", "like", "between"]);
+        // `Dancin' like a robot` goes on with a word.
+        if compares
+            && broke
+            && matches!(self.kind(at + 1), Some(Kind::String | Kind::Open | Kind::Number | Kind::Left | Kind::Variable))
+        {
             weight.add(6, "comparison behind the string");
         }
         if self.is(at, &["limit", "procedure", "into", "for"])
