@@ -20,7 +20,7 @@ pub struct Problem {
     /// What is wrong with this request and what to do.
     pub detail: String,
     /// Mistakes in a configuration, with their places.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diagnostics: Vec<Diagnostic>,
 }
 

@@ -1519,7 +1519,7 @@ export interface components {
             /** @description What is wrong with this request and what to do. */
             detail: string;
             /** @description Mistakes in a configuration, with their places. */
-            diagnostics: components["schemas"]["Diagnostic"][];
+            diagnostics?: components["schemas"]["Diagnostic"][];
             /**
              * Format: uint16
              * @description The status.
