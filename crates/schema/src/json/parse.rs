@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use smallvec::SmallVec;
+
 use super::limits::{Error, ErrorKind, JsonLimits, Note, NoteKind};
 use super::tape::{Node, NodeKind, Tape};
 
@@ -186,7 +188,7 @@ impl<'a, 'l> Parser<'a, 'l> {
         let mut found: Vec<u32> = Vec::new();
         let mut dropped = 0u32;
         {
-            let mut few: Vec<&str> = Vec::new();
+            let mut few: SmallVec<[&str; 16]> = SmallVec::new();
             let mut many: HashSet<&str> = HashSet::new();
             let mut at = object + 1;
             while at < end {
