@@ -82,9 +82,10 @@ impl Table {
             });
             format!("|{}|\n", cells.collect::<Vec<_>>().join("|"))
         };
-        let rule = widths.iter().zip(&numeric).map(|(&width, &right)| {
-            if right { format!("{}:", "-".repeat(width + 1)) } else { "-".repeat(width + 2) }
-        });
+        let rule = widths
+            .iter()
+            .zip(&numeric)
+            .map(|(&width, &right)| if right { format!("{}:", "-".repeat(width + 1)) } else { "-".repeat(width + 2) });
         let mut text = format!("{}\n\n{}", self.title, line(&self.columns));
         text.push_str(&format!("|{}|\n", rule.collect::<Vec<_>>().join("|")));
         for row in &rows {
