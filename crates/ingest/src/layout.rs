@@ -128,7 +128,8 @@ impl Layout {
 
     fn checked(mut self) -> Result<Self, String> {
         let has = |field: Field| self.fields.iter().any(|(own, _)| *own == field);
-        if !has(Field::Request) && !(has(Field::Method) && has(Field::Target)) {
+        let names_target = has(Field::Request) || (has(Field::Method) && has(Field::Target));
+        if !names_target {
             return Err(
                 "the format names no request: it needs `$request`, or `$request_method` and `$request_uri`".to_owned()
             );

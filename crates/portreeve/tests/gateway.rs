@@ -1,5 +1,14 @@
 //! The program as a user runs it: flags and files, signals, metrics, events. Real sockets, an upstream of a few lines.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "tests: a panic is the report, and what was skipped is printed"
+)]
+
 mod support;
 
 use std::io::{Read, Write};

@@ -207,7 +207,7 @@ async fn buy(act: &mut Act, number: u64) {
     let (status, body) = act.ask(Ask::post("/api/v1/orders", json!({ "cart": cart }))).await;
     let order = serde_json::from_slice::<serde_json::Value>(&body).unwrap_or_default();
     if status == 201
-        && let Some(id) = order["id"].as_u64()
+        && let Some(id) = member(&order, "id").as_u64()
     {
         act.think(200).await;
         act.ask(Ask::post(&format!("/api/v1/orders/{id}/payments"), json!({"method": "card"}))).await;
@@ -387,4 +387,9 @@ async fn raw_request(target: SocketAddr, raw: &str) -> std::io::Result<u16> {
 fn status_of(answer: &[u8]) -> u16 {
     let code = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok());
     code.and_then(|code| code.parse().ok()).unwrap_or(0)
+}
+
+/// A member of an object; null where there is none.
+fn member<'v>(value: &'v serde_json::Value, name: &str) -> &'v serde_json::Value {
+    value.get(name).unwrap_or(&serde_json::Value::Null)
 }
