@@ -75,7 +75,8 @@ fn broken_edges(metadata: &serde_json::Value) -> Vec<String> {
         for dependency in list(member(&package, "dependencies")) {
             let on = member(&dependency, "name").as_str().unwrap_or_default();
             let ours = member(&dependency, "path").is_string();
-            if ours && !allowed.contains(&on) {
+            // A crate may depend on itself: that is how its tests switch on a feature.
+            if ours && on != name && !allowed.contains(&on) {
                 broken.push(format!("`{name}` must not depend on `{on}`"));
             }
         }
