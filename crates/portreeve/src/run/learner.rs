@@ -37,6 +37,7 @@ pub fn start(
     let run = move || {
         let mut judged = Instant::now();
         let mut identities = Identities::default();
+        let mut written = Written::Yes;
         loop {
             let ended = match observations.recv_timeout(Duration::from_millis(500)) {
                 Ok(batch) => {
@@ -55,20 +56,31 @@ pub fn start(
             judged = Instant::now();
             if ended {
                 learner.refresh_all();
-            } else if learner.refresh() == 0 {
+            } else if learner.refresh() == 0 && written == Written::Yes {
                 continue;
             }
             let found = learner.endpoints();
             places.store(Arc::new(Places::of(&learner, &found, &mut identities)));
             let endpoints = learned::endpoints(&found, &mut identities);
             metrics.endpoints_learned.store(endpoints.len() as u64, Ordering::Relaxed);
-            if let Err(error) = inventory.put_learned(now(), &endpoints) {
-                tracing::warn!(%error, "what was learned could not be written; tried again at the next judgement");
-            }
+            written = match inventory.put_learned(now(), &endpoints) {
+                Ok(_) => Written::Yes,
+                Err(error) => {
+                    tracing::warn!(%error, "what was learned could not be written; tried again in a moment");
+                    Written::No
+                }
+            };
             if ended {
                 return;
             }
         }
     };
     thread.spawn(run).map_err(Error::Thread)
+}
+
+/// Whether the inventory has the last judgement: one that it refused is brought again, even when nothing new was seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Yes,
+    No,
 }

@@ -200,7 +200,7 @@ impl Inventory {
     /// # Errors
     /// When SQLite refuses; nothing is written then.
     pub fn put(&mut self, who: &str, at: Timestamp, endpoints: &[StoredEndpoint]) -> Result<Vec<Upserted>, StoreError> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let outcomes: Result<Vec<_>, _> =
             endpoints.iter().map(|endpoint| upsert(&transaction, who, at, endpoint)).collect();
         let outcomes = outcomes?;
@@ -214,7 +214,7 @@ impl Inventory {
     /// # Errors
     /// When SQLite refuses; nothing is written then.
     pub fn put_learned(&mut self, at: Timestamp, learned: &[StoredEndpoint]) -> Result<Vec<Upserted>, StoreError> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut outcomes = Vec::with_capacity(learned.len());
         for found in learned {
             let mut new = found.clone();
@@ -252,7 +252,7 @@ impl Inventory {
         id: EndpointId,
         change: impl FnOnce(&mut StoredEndpoint),
     ) -> Result<StoredEndpoint, StoreError> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut new = read(&transaction, id)?.ok_or_else(|| unknown(id))?;
         change(&mut new);
         // The identity is not the caller's to change.
@@ -286,7 +286,7 @@ impl Inventory {
         id: EndpointId,
         replaced_by: Option<EndpointId>,
     ) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut stored = read(&transaction, id)?.ok_or_else(|| unknown(id))?;
         let before = json!(stored.name());
         stored.removed_at = Some(at);
@@ -304,7 +304,7 @@ impl Inventory {
     /// # Errors
     /// When there is no such endpoint, or SQLite refuses.
     pub fn restore(&mut self, who: &str, at: Timestamp, id: EndpointId) -> Result<(), StoreError> {
-        let transaction = self.connection.transaction()?;
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut stored = read(&transaction, id)?.ok_or_else(|| unknown(id))?;
         (stored.removed_at, stored.replaced_by) = (None, None);
         write(&transaction, &stored)?;
