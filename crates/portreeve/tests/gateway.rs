@@ -112,46 +112,6 @@ fn a_changed_file_is_in_force_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn an_upgrade_under_load_fails_no_request() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("portreeve.yaml");
-    let (upstream, port) = (echo_upstream(), free_port());
-    std::fs::write(&file, configuration(upstream, port, "192.0.2.1")).unwrap();
-    let mut command = portreeve();
-    command.arg("run").arg("--config").arg(&file);
-    let mut gateway = Gateway::of(&mut command, folder);
-    let addr = gateway.addr;
-    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let load: Vec<_> = (0..4)
-        .map(|_| {
-            let stop = std::sync::Arc::clone(&stop);
-            std::thread::spawn(move || {
-                let mut served = 0u32;
-                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-                    let (status, body) = get(addr, "/during");
-                    assert_eq!((status, body.as_str()), (200, "GET /during HTTP/1.1"));
-                    served += 1;
-                }
-                served
-            })
-        })
-        .collect();
-    gateway.signal("USR2");
-    let until = Instant::now() + PATIENCE;
-    while gateway.process.0.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < until, "the predecessor does not end");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let (status, _) = get(addr, "/after");
-    stop.store(true, std::sync::atomic::Ordering::Relaxed);
-    let served: u32 = load.into_iter().map(|thread| thread.join().expect("a request failed")).sum();
-    // The successor is no child of the test; it is known by the file it was started with.
-    support::end_successors(&file);
-    assert_eq!(status, 200);
-    assert!(served > 0);
-}
-
-#[test]
 fn mistakes_at_the_start_are_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

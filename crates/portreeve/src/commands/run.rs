@@ -44,6 +44,8 @@ pub struct Arguments {
 /// # Errors
 /// One sentence about what is in the way.
 pub fn run(arguments: &Arguments) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let caught = signals::Signals::catch(&runtime)?;
     let settings = settings(arguments)?;
     log_to_stderr(settings.level);
     let data = settings.data.clone();
@@ -71,8 +73,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if let Some(line) = line {
         handover::tell_ready(&line);
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(signals::wait(&portreeve, arguments.config.as_deref(), &contracts, &data, None))?;
+    let configuration = arguments.config.as_deref();
+    let ended = runtime.block_on(signals::wait(caught, &portreeve, configuration, &contracts, &data, None));
     tracing::info!(why = ?ended, "draining");
     drop(runtime);
     let health = portreeve.stop();

@@ -18,7 +18,7 @@ use std::time::Duration;
 use model::Mode;
 
 use crate::commands::Outcome;
-use crate::run::signals::{self, Ended};
+use crate::run::signals::{self, Ended, Signals};
 use crate::run::{From, Portreeve};
 use crate::settings_of_flags;
 
@@ -50,6 +50,8 @@ pub struct Arguments {
 /// # Errors
 /// When a port or the data directory cannot be had.
 pub fn run(arguments: &Arguments) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let caught = Signals::catch(&runtime)?;
     let shop_runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let shop = api::Shop::new(arguments.seed);
     let listener = shop_runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))?;
@@ -61,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         None => std::env::temp_dir().join(format!("portreeve-demo-{}", std::process::id())),
     };
     let temporary = arguments.data.is_none();
-    let outcome = with_gateway(arguments, upstream, &data, &shop_runtime);
+    let outcome = with_gateway(arguments, upstream, &data, &shop_runtime, (&runtime, caught));
     shop_runtime.shutdown_background();
     if temporary {
         // What nobody asked to keep is taken away, also after an error.
@@ -75,6 +77,7 @@ fn with_gateway(
     upstream: SocketAddr,
     data: &std::path::Path,
     actors_runtime: &tokio::runtime::Runtime,
+    (runtime, caught): (&tokio::runtime::Runtime, Signals),
 ) -> Outcome {
     let mut settings = settings_of_flags(upstream, "shop", arguments.listen, arguments.mode, data, arguments.admin);
     // The actors say where they come from as a proxy in front would.
@@ -91,8 +94,7 @@ fn with_gateway(
         let _inside = actors_runtime.enter();
         traffic::start(target, arguments.seed, &done)
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(signals::wait(&portreeve, None, &[], data, arguments.time))?;
+    let ended = runtime.block_on(signals::wait(caught, &portreeve, None, &[], data, arguments.time));
     let _inside = actors_runtime.enter();
     drop(actors);
     let metrics = Arc::clone(&portreeve.metrics);

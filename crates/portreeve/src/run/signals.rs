@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::steering::Helm;
@@ -26,22 +27,43 @@ pub enum Ended {
     TimeOver,
 }
 
+/// The signals that steer the program, caught from the moment this exists. One that comes while the program still starts
+/// waits until [`wait`] looks at it; left to the system, it would kill the process in the middle.
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+    upgrade: Signal,
+}
+
+impl Signals {
+    /// Catches the signals from now on. Comes before anything can be seen from outside: whoever reads that we listen may
+    /// signal at once.
+    ///
+    /// # Errors
+    /// When the system does not let us catch them.
+    pub fn catch(runtime: &Runtime) -> std::io::Result<Self> {
+        let _inside = runtime.enter();
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            upgrade: signal(SignalKind::user_defined2())?,
+        })
+    }
+}
+
 /// Waits until the program is to end; reloads and upgrades on the way.
-///
-/// # Errors
-/// When signals cannot be had.
 pub async fn wait(
+    signals: Signals,
     portreeve: &Portreeve,
     configuration: Option<&Path>,
     contracts: &[PathBuf],
     data: &Path,
     time: Option<Duration>,
-) -> std::io::Result<Ended> {
+) -> Ended {
     let gateway = &portreeve.gateway;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut upgrade = signal(SignalKind::user_defined2())?;
+    let Signals { mut terminate, mut interrupt, mut hang_up, mut upgrade } = signals;
     let (changed, mut changes) = mpsc::channel(1);
     let watched = configuration.into_iter().chain(contracts.iter().map(PathBuf::as_path));
     let _watchers: Vec<_> = watched.filter_map(|path| watch(path, changed.clone())).collect();
@@ -54,9 +76,9 @@ pub async fn wait(
     tokio::pin!(over);
     loop {
         tokio::select! {
-            _ = terminate.recv() => return Ok(Ended::Asked),
-            _ = interrupt.recv() => return Ok(Ended::Asked),
-            () = &mut over => return Ok(Ended::TimeOver),
+            _ = terminate.recv() => return Ended::Asked,
+            _ = interrupt.recv() => return Ended::Asked,
+            () = &mut over => return Ended::TimeOver,
             _ = hang_up.recv() => reload(&portreeve.helm, configuration),
             Some(()) = changes.recv() => {
                 tokio::time::sleep(QUIET).await;
@@ -70,7 +92,7 @@ pub async fn wait(
                     handover::hand_over(&data, gateway.sockets(), admin)
                 }).await;
                 match outcome {
-                    Ok(Ok(())) => return Ok(Ended::Replaced),
+                    Ok(Ok(())) => return Ended::Replaced,
                     Ok(Err(error)) => tracing::error!(%error, "the upgrade failed; this process goes on"),
                     Err(error) => tracing::error!(%error, "the upgrade failed; this process goes on"),
                 }

@@ -126,6 +126,11 @@ pub fn wait_for_port(port: u16) {
 
 /// An upstream that answers every request with its request line, for as many requests as come.
 pub fn echo_upstream() -> u16 {
+    named_echo_upstream("")
+}
+
+/// As [`echo_upstream`], with a name before each answer.
+pub fn named_echo_upstream(name: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -142,7 +147,7 @@ pub fn echo_upstream() -> u16 {
                     while reader.read_line(&mut line).unwrap_or(0) > 2 {
                         line.clear();
                     }
-                    let body = first.trim_end();
+                    let body = format!("{name}{}", first.trim_end());
                     let answer = format!(
                         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
                         body.len()
@@ -184,14 +189,17 @@ pub fn have(program: &str, package: &str, test: &str) -> bool {
     there
 }
 
-/// Ends processes of the program under test that were started with this file, by their ids.
-pub fn end_successors(file: &std::path::Path) {
+/// Ends processes of the program under test that were started with this file, by their ids; answers how many.
+pub fn end_successors(file: &std::path::Path) -> usize {
+    let mut ended = 0;
     let wanted = file.as_os_str().as_encoded_bytes();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         if pid != std::process::id() && line.split(|&byte| byte == 0).any(|argument| argument == wanted) {
-            let _ = Command::new("kill").arg(pid.to_string()).status();
+            ended +=
+                usize::from(Command::new("kill").arg(pid.to_string()).status().is_ok_and(|status| status.success()));
         }
     }
+    ended
 }
