@@ -17,7 +17,7 @@ use model::head::{Known, ResponseHead};
 use crate::balance::Pick;
 use crate::body::{BodyFailure, Piece, RequestBody, ResponseBody, SAMPLE_BYTES_MAX, Source, keep_sample};
 use crate::config::{Balance, HashKey, ServerTiming};
-use crate::exchange::{Exchange, Stop};
+use crate::exchange::{Exchange, Stop, sample_decoded};
 use crate::forward::OutgoingRequest;
 use crate::h2c;
 use crate::io::{Outgoing, Wire};
@@ -361,7 +361,11 @@ async fn relay(
                 }
             }
             Piece::End(trailers) => {
-                record.sample_whole.1 = true;
+                if let Some(sample) = record.response_sample.take() {
+                    record.sample_whole.1 = record.event.response_bytes <= SAMPLE_BYTES_MAX as u64;
+                    let coding = head.fields.first(Known::ContentEncoding);
+                    record.response_sample = Some(sample_decoded(sample, coding, &mut record.sample_whole.1));
+                }
                 responder.finish(trailers).await.map_err(Stop::ClientWrite)?;
                 if let Some(copy) = copy {
                     let whole = record.event.response_bytes <= copy_max as u64;

@@ -17,11 +17,11 @@ use inspect::{BodyView, BodyWish, ConnectionFacts, Policy, RequestView, Response
 use model::head::{Known, RequestHead, ResponseHead};
 use model::reason::{Anomaly, Reason, StageId};
 use model::verdict::Action;
-use model::{Confidence, ExchangeEnd, Finding, Findings, OnFailure, Place, SessionHash, StatusSource};
+use model::{Confidence, EndpointId, ExchangeEnd, Finding, Findings, OnFailure, Place, SessionHash, StatusSource};
 use smallvec::SmallVec;
 
 use crate::answer::{Answer, Caller};
-use crate::body::{BodyFailure, RequestBody, ResponseBody};
+use crate::body::{BodyFailure, RequestBody, ResponseBody, SAMPLE_BYTES_MAX};
 use crate::converse;
 use crate::counters::Gauged;
 use crate::forwarded::{ClientAddress, Forwarding};
@@ -103,6 +103,8 @@ pub struct Exchange<'e> {
     pub route: &'e CompiledRoute,
     /// Its name, as text.
     pub request_id: &'e str,
+    /// The endpoint of the inventory, where one that was decided about matched.
+    pub endpoint: Option<EndpointId>,
     /// When its head had arrived.
     pub now: model::Timestamp,
 }
@@ -120,8 +122,24 @@ pub async fn carry(
     let outcome = route_and_judge(worker, &snapshot, facts, incoming, responder, &mut record).await;
     finish(&snapshot, &incoming.head, outcome, responder, &mut record).await;
     record.event.request_bytes = incoming.body.received;
-    let sample = incoming.body.sample.take();
+    let sample = incoming.body.sample.take().map(|sample| {
+        record.sample_whole.0 = incoming.body.is_ended() && incoming.body.received <= SAMPLE_BYTES_MAX as u64;
+        sample_decoded(sample, incoming.head.fields.first(Known::ContentEncoding), &mut record.sample_whole.0)
+    });
     worker.recorder.record(record.finish(sample));
+}
+
+/// A sampled body without its content coding; `whole` stays true only when all of what was decoded is there.
+pub fn sample_decoded(sample: Vec<u8>, coding: Option<&[u8]>, whole: &mut bool) -> Vec<u8> {
+    const DECODED_BYTES_MAX: usize = 4 * SAMPLE_BYTES_MAX;
+    match coding {
+        Some(coding) if *whole => {
+            let decoded = inspect::coding::decoded(&sample, coding, DECODED_BYTES_MAX).into_owned();
+            *whole = decoded.len() < DECODED_BYTES_MAX;
+            decoded
+        }
+        _ => sample,
+    }
 }
 
 async fn route_and_judge(
@@ -149,6 +167,9 @@ async fn route_and_judge(
         return Err(Stop::NoRoute);
     };
     record.event.api = Some(route.policy.api.clone());
+    let known = route.policy.known.as_deref();
+    record.event.endpoint =
+        known.and_then(|known| known.find(&head.method, head.host(), &target.path)).map(|located| located.endpoint);
     let request_id = record.event.id.to_string();
     let forwarding = Forwarding::new(&address, head);
     let exchange = Exchange {
@@ -166,6 +187,7 @@ async fn route_and_judge(
         session: record.event.session,
         route,
         request_id: &request_id,
+        endpoint: record.event.endpoint,
         now: record.event.at,
     };
     exchange.run(body, *expects_continue, responder, record).await
@@ -195,7 +217,7 @@ impl Exchange<'_> {
             connection: self.facts,
             client: self.address.client,
             session: self.session,
-            endpoint: None,
+            endpoint: self.endpoint,
             api: &self.route.policy.api,
             now: self.now,
         }
@@ -213,9 +235,11 @@ impl Exchange<'_> {
         record: &mut Record,
     ) -> Result<(), Stop> {
         let step = self.judged(record, |out| pipeline::judge_request(self.policy(), &self.view(), out))?;
-        if self.worker.samples(self.snapshot, record.event.id) {
+        record.event.operation = inspect::operation::of_head(&self.view()).unwrap_or_default();
+        if self.worker.samples(self.snapshot, record.event.id, self.now) {
             body.sample = Some(Vec::new());
             record.response_sample = Some(Vec::new());
+            record.sample_fields(self.head);
         }
         let mirrored = self.route.mirror(fastrand::u64(..));
         let has_body = !body.is_ended();
@@ -239,7 +263,6 @@ impl Exchange<'_> {
     ) -> Result<(), Stop> {
         let limit = self.snapshot.config.limits.inspect_bytes_max as usize;
         let whole = body.hold(limit).await.map_err(Stop::Client)?;
-        record.sample_whole.0 = whole;
         if wish == BodyWish::Stream {
             return Ok(());
         }
@@ -247,10 +270,18 @@ impl Exchange<'_> {
         let content_type = self.head.fields.first(Known::ContentType).unwrap_or_default();
         let media_type = media_type(content_type);
         let bytes = inspectable(&held, self.head.fields.first(Known::ContentEncoding), limit);
-        self.judged(record, |out| {
+        let mut operation = None;
+        let judged = self.judged(record, |out| {
             let body = BodyView::new(&bytes, whole, &media_type, content_type);
-            pipeline::judge_request_body(self.policy(), &self.view(), &body, out)
-        })?;
+            let step = pipeline::judge_request_body(self.policy(), &self.view(), &body, out);
+            // Asked after the stages: what they have parsed is there.
+            operation = inspect::operation::of_body(&self.view(), &body);
+            step
+        });
+        if record.event.operation.is_empty() {
+            record.event.operation = operation.unwrap_or_default();
+        }
+        judged?;
         Ok(())
     }
 

@@ -85,6 +85,8 @@ pub struct Record {
     pub response_sample: Option<Vec<u8>>,
     /// The sampled copies are whole bodies.
     pub sample_whole: (bool, bool),
+    /// Values of fields that may be parameters, when this exchange is sampled.
+    pub sample_fields: Box<[(Box<str>, Box<str>)]>,
 }
 
 impl Record {
@@ -121,7 +123,26 @@ impl Record {
             judge_ns: 0,
             response_sample: None,
             sample_whole: (false, false),
+            sample_fields: Box::default(),
         }
+    }
+
+    /// Keeps names and values of the request's fields that may be parameters of the API; credentials only by name.
+    pub fn sample_fields(&mut self, head: &RequestHead) {
+        let text = |bytes: &[u8]| std::str::from_utf8(bytes).ok().map(str::to_ascii_lowercase);
+        let custom = head.fields.iter().filter(|field| field.known == Known::Other || field.known == Known::SoapAction);
+        let named = custom.filter_map(|field| {
+            let name =
+                text(field.name).filter(|name| name.len() <= FIELD_NAME_BYTES_MAX && !is_infrastructure(name))?;
+            Some((name, field.value))
+        });
+        let named: Vec<(String, &[u8])> = named.take(FIELDS_MAX).collect();
+        let values = named.iter().filter(|(name, _)| !is_secret(name)).filter_map(|(name, value)| {
+            let value = std::str::from_utf8(value).ok().filter(|value| value.len() <= FIELD_VALUE_BYTES_MAX)?;
+            Some((name.as_str().into(), value.into()))
+        });
+        self.sample_fields = values.collect();
+        self.event.custom_headers = named.into_iter().map(|(name, _)| name.into_boxed_str()).collect();
     }
 
     /// The request leaves for the upstream now.
@@ -151,10 +172,46 @@ impl Record {
                 request_whole: self.sample_whole.0,
                 response: Bytes::from(self.response_sample.take().unwrap_or_default()),
                 response_whole: self.sample_whole.1,
+                fields: std::mem::take(&mut self.sample_fields),
             }));
         }
         self.event
     }
+}
+
+/// Most fields of a sampled request that are kept.
+const FIELDS_MAX: usize = 24;
+/// Longest name and longest value of such a field, in bytes.
+const FIELD_NAME_BYTES_MAX: usize = 64;
+/// See [`FIELD_NAME_BYTES_MAX`].
+const FIELD_VALUE_BYTES_MAX: usize = 256;
+
+/// Fields that browsers, proxies and tracing add to everything: they say nothing about an API.
+fn is_infrastructure(name: &str) -> bool {
+    const PREFIXES: [&str; 9] =
+        ["sec-", "x-forwarded-", "cf-", "x-amz", "x-b3-", "x-envoy-", "x-datadog-", "x-goog-", "if-"];
+    const NAMES: [&str; 12] = [
+        "dnt",
+        "pragma",
+        "priority",
+        "upgrade-insecure-requests",
+        "x-requested-with",
+        "tracestate",
+        "baggage",
+        "b3",
+        "save-data",
+        "cdn-loop",
+        "true-client-ip",
+        "x-correlation-id",
+    ];
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
+}
+
+/// Fields whose values are credentials by their names.
+fn is_secret(name: &str) -> bool {
+    ["key", "token", "auth", "secret", "session", "password", "signature", "csrf", "xsrf"]
+        .iter()
+        .any(|part| name.contains(part))
 }
 
 fn micros(since: Instant) -> u32 {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::BytesMut;
 use inspect::ConnectionFacts;
-use model::{Limits, RequestId};
+use model::{Limits, RequestId, Timestamp};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -96,7 +96,12 @@ pub struct Worker {
     /// What is counted beside events.
     pub counters: Arc<Counters>,
     open: Cell<usize>,
+    /// The second of the latest sample that was taken for its own sake, and how many there were in it.
+    sampled: Cell<(i64, u32)>,
 }
+
+/// Exchanges sampled in every second whatever their share: an API with little traffic is learned as soon as a busy one.
+const SAMPLES_PER_S_MIN: u32 = 16;
 
 impl Worker {
     /// The configuration in force now.
@@ -104,10 +109,19 @@ impl Worker {
         self.shared.snapshot.load_full()
     }
 
-    /// True when this exchange hands copies of its bodies to the learner.
-    pub fn samples(&self, snapshot: &Snapshot, id: RequestId) -> bool {
+    /// True when this exchange hands copies of its bodies to the learner: one in `sample_every`, and the first of each second.
+    pub fn samples(&self, snapshot: &Snapshot, id: RequestId, now: Timestamp) -> bool {
         let every = u64::from(snapshot.config.sample_every);
-        every > 0 && (id.0 >> 8).is_multiple_of(every)
+        if every == 0 {
+            return false;
+        }
+        let (second, count) = self.sampled.get();
+        let count = if second == now.secs() { count } else { 0 };
+        if count < SAMPLES_PER_S_MIN {
+            self.sampled.set((now.secs(), count + 1));
+            return true;
+        }
+        (id.0 >> 8).is_multiple_of(every)
     }
 }
 
@@ -147,6 +161,7 @@ async fn serve(start: Start) -> std::io::Result<()> {
         counters,
         shared,
         open: Cell::new(0),
+        sampled: Cell::new((0, 0)),
     });
     let mut accepting = Vec::new();
     for (index, listener) in listeners {

@@ -7,6 +7,8 @@ pub mod coding;
 pub mod decide;
 pub mod http1;
 pub mod http2;
+pub mod known;
+pub mod operation;
 pub mod pipeline;
 pub mod policy;
 pub mod stage;

@@ -7,6 +7,7 @@ use model::ids::{ApiName, EndpointId, Timestamp};
 use model::mode::{Mode, OnFailure};
 use model::reason::{Reason, StageId};
 
+use crate::known::KnownEndpoints;
 use crate::stages::attacks::AttackPolicy;
 use crate::stages::clients::ClientLists;
 use crate::stages::contract::ContractPolicy;
@@ -78,6 +79,8 @@ pub struct Policy {
     pub clients: ClientLists,
     /// Stage `contract`.
     pub contract: Option<Arc<ContractPolicy>>,
+    /// Endpoints of the inventory that were decided about, with their learned contracts; the same for every API.
+    pub known: Option<Arc<KnownEndpoints>>,
     /// Stage `attacks`.
     pub attacks: AttackPolicy,
     /// Stage `leakage`.
@@ -97,6 +100,7 @@ impl Policy {
             hygiene: HygienePolicy::default(),
             clients: ClientLists::default(),
             contract: None,
+            known: None,
             attacks: AttackPolicy::default(),
             leakage: LeakagePolicy::default(),
         }

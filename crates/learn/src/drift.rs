@@ -118,12 +118,12 @@ fn composite(ours: &str, declared: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::learner::Found;
     use model::{EndpointState, OriginSet, Protocol, Timestamp};
 
-    fn learned(id: u64, template: &str, last_seen: i64) -> LearnedEndpoint {
+    pub(crate) fn learned(id: u64, template: &str, last_seen: i64) -> LearnedEndpoint {
         LearnedEndpoint {
             id: EndpointId(id),
             host: "x.com".to_owned(),

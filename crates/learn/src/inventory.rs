@@ -147,6 +147,7 @@ impl Inventory {
             Some(heir) if !self.known.contains_key(&heir) => {
                 if let Some(mut known) = self.known.remove(key) {
                     known.note(at, Change::Template { from: key.2.clone() });
+                    known.schema.forget_path();
                     self.known.insert(heir, known);
                 }
             }

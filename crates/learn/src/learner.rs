@@ -63,6 +63,12 @@ pub const ENDPOINT_MIN: f32 = 0.5;
 /// A request below this probability is no API request even at an endpoint.
 pub const REQUEST_MIN: f32 = 0.05;
 
+/// Observations that all teach schemas; later ones do when they were sampled with their bodies, and one in
+/// [`SCHEMAS_ONE_IN`] of the others.
+const SCHEMAS_ALL: u64 = 50_000;
+/// See [`SCHEMAS_ALL`].
+const SCHEMAS_ONE_IN: u64 = 8;
+
 /// Methods every learner knows, in the order of their ids.
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
@@ -235,8 +241,7 @@ impl Learner {
             for (found, (key, _)) in group.found.iter().zip(keys(self, at)) {
                 let known = self.inventory.find(&key);
                 let id = known.map_or(EndpointId(0), |known| known.id);
-                let schema =
-                    known.is_some_and(|known| known.schema.request_bodies > 0 || !known.schema.responses.is_empty());
+                let schema = known.is_some_and(|known| known.schema.is_known());
                 endpoints.extend(describe(self, group, *found, id, schema));
             }
         }
@@ -285,7 +290,8 @@ impl Learner {
         let method = self.method_id(&observation.method);
         let disguised = self.hosts.get(host).is_some_and(|(_, _, context)| context.error_shape_class(observation) == 3);
         let Some(group) = self.hosts.get(host).map(|host| host.1) else { return };
-        if observation.sample.is_some() && (200..300).contains(&observation.status) {
+        if observation.sample.is_some() || self.observed <= SCHEMAS_ALL || self.observed.is_multiple_of(SCHEMAS_ONE_IN)
+        {
             self.learn_schema(group, observation, &pieces);
         }
         let Some(group) = self.groups.get_mut(group) else { return };
@@ -312,7 +318,7 @@ impl Learner {
         group.found.get(found).map_or_else(String::new, |one| group.spelled(one.branch, one.method))
     }
 
-    /// A sampled exchange of a known endpoint teaches its schema.
+    /// An exchange of a known endpoint teaches its schema.
     fn learn_schema(&mut self, group: usize, observation: &Observation, pieces: &Pieces<'_>) {
         let Some(found) = self.groups.get(group).and_then(|group| group.matcher.find(&observation.method, pieces))
         else {
@@ -320,7 +326,7 @@ impl Learner {
         };
         let Some(key) = self.groups.get(group).and_then(|group| group.keys.get(found as usize)) else { return };
         if let Some(known) = self.inventory.find_mut(key) {
-            known.schema.observe(observation, &self.shape_limits);
+            known.schema.observe(&key.2, observation, &self.shape_limits);
         }
     }
 

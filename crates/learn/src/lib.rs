@@ -5,6 +5,7 @@
 
 pub mod constraints;
 pub mod context;
+pub mod contract;
 pub mod drift;
 pub mod endpoint;
 pub mod features;

@@ -69,6 +69,47 @@ pub fn pieces(target: &str) -> Pieces<'_> {
     pieces
 }
 
+/// The values that a path has where a template has parameters (`{}`, or named), in the template's order, decoded;
+/// `None` when the path does not fit. A trailing slash, empty segments and case make no difference, as everywhere here.
+pub fn values(template: &str, target: &str) -> Option<Vec<String>> {
+    let mut values = Vec::new();
+    let mut segments = path_of(target).split('/').filter(|segment| !segment.is_empty());
+    for expected in template.split('/').filter(|segment| !segment.is_empty()) {
+        let segment = decode(without_matrix(segments.next()?));
+        split(expected, &segment, &mut values)?;
+    }
+    segments.next().is_none().then_some(values)
+}
+
+/// Takes a segment apart by its template: every parameter has at least one character and ends at the next fixed text.
+fn split(template: &str, segment: &str, values: &mut Vec<String>) -> Option<()> {
+    let (mut expected, mut rest) = (template, segment);
+    loop {
+        let Some((fixed, after)) = expected.split_once('{') else {
+            return rest.eq_ignore_ascii_case(expected).then_some(());
+        };
+        let (head, tail) = rest.split_at_checked(fixed.len())?;
+        if !head.eq_ignore_ascii_case(fixed) {
+            return None;
+        }
+        let (_, behind) = after.split_once('}')?;
+        let next = behind.split('{').next().unwrap_or_default();
+        let end = match (next.is_empty(), behind.len() == next.len()) {
+            (true, _) => tail.len(),
+            // The last fixed text ends the segment; an earlier one is the first that comes.
+            (false, true) => tail.len().checked_sub(next.len())?,
+            (false, false) => tail
+                .char_indices()
+                .skip(1)
+                .map(|(at, _)| at)
+                .find(|&at| tail.get(at..).is_some_and(|left| left.starts_with(next)))?,
+        };
+        let (value, left) = tail.split_at_checked(end).filter(|(value, _)| !value.is_empty())?;
+        values.push(value.to_owned());
+        (expected, rest) = (behind, left);
+    }
+}
+
 fn cut(segment: &str) -> &str {
     let mut end = segment.len().min(PIECE_BYTES_MAX);
     while !segment.is_char_boundary(end) {
@@ -172,7 +213,29 @@ mod tests {
         check("/Microsoft.Insights", expect!["/Microsoft.Insights"]);
     }
 
+    #[test]
+    fn values_stand_where_the_template_has_parameters() {
+        let check = |template: &str, target: &str, expected: Option<&[&str]>| {
+            let found = values(template, target);
+            let expected = expected.map(|list| list.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
+            assert_eq!(found, expected, "{template} {target}");
+        };
+        check("/users/{}/orders", "/Users/7/orders/?x=1", Some(&["7"]));
+        check("/f/{name}.{format}", "/f/a.b.json", Some(&["a", "b.json"]));
+        check("/jobs/{}:cancel", "/jobs/a:b:cancel", Some(&["a:b"]));
+        check("/cars/{}", "/cars;x=1/%41%2F;color=red", Some(&["A%2F"]));
+        check("/users/{}", "/users", None);
+        check("/users/{}", "/users/7/8", None);
+        check("/{}.json", "/.json", None);
+        check("/", "/", Some(&[]));
+    }
+
     proptest! {
+        #[test]
+        fn values_never_panic(template in "(/[a-c{}.:]{0,6}){0,4}", target in "(/[a-c.:%é;=]{0,8}){0,5}") {
+            let _ = values(&template, &target);
+        }
+
         #[test]
         fn any_target_is_bounded(target in ".{0,400}") {
             let pieces = pieces(&target);

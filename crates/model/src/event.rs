@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Findings;
+use crate::finding::{Confidence, Finding, Findings};
 use crate::head::HttpVersion;
 use crate::ids::{ApiName, EndpointId, RequestId, SessionHash, Timestamp};
 use crate::observation::{BodySample, Observation};
+use crate::reason::Reason;
 use crate::verdict::Verdict;
 
 /// Who made the answer's status.
@@ -153,6 +154,16 @@ pub struct Event {
     pub sample: Option<Box<BodySample>>,
 }
 
+/// Findings that make a request no example of how an endpoint is used. What differs from a contract may be the contract's
+/// fault, and what a response gives away is not the request's.
+fn teaches_not(finding: &Finding) -> bool {
+    match finding.reason {
+        Reason::Attack(_) => finding.confidence >= Confidence::Likely,
+        Reason::Hygiene(_) | Reason::Client(_) => finding.confidence >= Confidence::Sure,
+        Reason::Access(_) | Reason::Contract(_) | Reason::Leak(_) => false,
+    }
+}
+
 impl Event {
     /// The path of the target, without the query.
     pub fn path(&self) -> &[u8] {
@@ -187,6 +198,7 @@ impl Event {
             response_shape: None,
             custom_headers: self.custom_headers.clone(),
             latency_us: (self.upstream_us > 0).then_some(u64::from(self.upstream_us)),
+            suspect: self.findings.iter().any(teaches_not),
             sample: self.sample.clone(),
         }
     }

@@ -17,6 +17,8 @@ pub struct BodySample {
     pub response: Bytes,
     /// True when `response` is the whole body.
     pub response_whole: bool,
+    /// Values of the request's fields that may be parameters of the API, by lower-case name. Credentials are not among them.
+    pub fields: Box<[(Box<str>, Box<str>)]>,
 }
 
 /// One exchange as the learner sees it. A source that does not know a field leaves it `None`, which is not the same as
@@ -65,6 +67,8 @@ pub struct Observation {
     pub custom_headers: Box<[Box<str>]>,
     /// Milliseconds until the response's head; `None` when unknown.
     pub latency_us: Option<u64>,
+    /// A stage noticed something about the request: it says that the endpoint exists, not what it takes.
+    pub suspect: bool,
     /// Bodies, where this exchange was sampled.
     pub sample: Option<Box<BodySample>>,
 }

@@ -83,6 +83,75 @@ pub struct LearnedResponse {
     pub bodies: Vec<LearnedBody>,
 }
 
+/// An OpenAPI document of operations that were written before, each with its path template and its method. Written as 3.1
+/// by [`LearnedOperation::to_openapi`], they are put into the dialect of the version.
+pub fn document<'o>(
+    title: &str,
+    servers: &[Value],
+    operations: impl Iterator<Item = (&'o str, &'o str, &'o Value)>,
+    version: OpenApiVersion,
+) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for (template, method, operation) in operations {
+        let method = method.to_ascii_lowercase();
+        // OpenAPI has no place for other methods.
+        if !METHODS.contains(&method.as_str()) {
+            continue;
+        }
+        let item = paths.entry(template.to_owned()).or_insert_with(|| json!({}));
+        if let Value::Object(item) = item {
+            item.insert(method, translated(operation, version));
+        }
+    }
+    let mut document =
+        json!({ "openapi": version.number(), "info": { "title": title, "version": "0" }, "paths": paths });
+    if let (false, Value::Object(document)) = (servers.is_empty(), &mut document) {
+        document.insert("servers".to_owned(), servers.into());
+    }
+    document
+}
+
+const METHODS: [&str; 8] = ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
+
+/// An operation with its schemas in the dialect of a version.
+fn translated(operation: &Value, version: OpenApiVersion) -> Value {
+    let mut operation = operation.clone();
+    if version == OpenApiVersion::V31 {
+        return operation;
+    }
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        translate_schema(parameter, version);
+    }
+    if let Some(body) = operation.get_mut("requestBody") {
+        translate_content(body, version);
+    }
+    for (_, response) in operation.get_mut("responses").and_then(Value::as_object_mut).into_iter().flatten() {
+        translate_content(response, version);
+    }
+    operation
+}
+
+fn translate_content(holder: &mut Value, version: OpenApiVersion) {
+    for (_, media) in holder.get_mut("content").and_then(Value::as_object_mut).into_iter().flatten() {
+        translate_schema(media, version);
+    }
+}
+
+fn translate_schema(holder: &mut Value, version: OpenApiVersion) {
+    if let Some(schema) = holder.get_mut("schema") {
+        *schema = dialect(schema, version);
+    }
+}
+
+impl OpenApiVersion {
+    const fn number(self) -> &'static str {
+        match self {
+            Self::V30 => "3.0.3",
+            Self::V31 => "3.1.0",
+        }
+    }
+}
+
 impl LearnedApi {
     /// The OpenAPI document.
     pub fn to_openapi(&self, version: OpenApiVersion) -> Value {
@@ -93,12 +162,8 @@ impl LearnedApi {
                 item.insert(operation.method.to_ascii_lowercase(), operation.to_openapi(version));
             }
         }
-        let number = match version {
-            OpenApiVersion::V30 => "3.0.3",
-            OpenApiVersion::V31 => "3.1.0",
-        };
         let mut document = json!({
-            "openapi": number,
+            "openapi": version.number(),
             "info": { "title": self.title, "version": self.version },
             "paths": paths,
         });
@@ -113,7 +178,8 @@ impl LearnedApi {
 }
 
 impl LearnedOperation {
-    fn to_openapi(&self, version: OpenApiVersion) -> Value {
+    /// The OpenAPI operation object.
+    pub fn to_openapi(&self, version: OpenApiVersion) -> Value {
         let mut out = Map::new();
         let mut put = |name: &str, value: Value| out.insert(name.to_owned(), value);
         if let Some(id) = &self.id {

@@ -92,13 +92,6 @@ impl ContractPolicy {
         }
     }
 
-    fn operation(&self, request: &RequestView<'_>) -> Option<OperationId> {
-        match self.matched(request) {
-            Match::Operation(id, _) => Some(id),
-            Match::UnknownMethod(_) | Match::UnknownEndpoint => None,
-        }
-    }
-
     /// One violation as a finding of the request's side.
     fn request_finding(&self, violation: &Violation) -> Finding {
         let reason = match violation.kind {
@@ -154,6 +147,29 @@ impl ContractPolicy {
     }
 }
 
+/// The contract that a request is held to. What is declared comes first; what was learned about a saved endpoint stands
+/// where nothing is declared.
+fn held_to<'p>(policy: &'p Policy, request: &RequestView<'_>) -> Option<(&'p ContractPolicy, Match)> {
+    let declared = policy.contract.as_deref().map(|contract| (contract, contract.matched(request)));
+    if let Some((_, Match::Operation(..))) = &declared {
+        return declared;
+    }
+    let known = policy.known.as_deref();
+    let located = known.and_then(|known| known.find(&request.head.method, request.head.host(), request.path));
+    match located.and_then(|located| located.contract) {
+        Some((learned, id, values)) => Some((learned, Match::Operation(id, values))),
+        None => declared,
+    }
+}
+
+/// The same, where there is an operation.
+fn operation<'p>(policy: &'p Policy, request: &RequestView<'_>) -> Option<(&'p ContractPolicy, OperationId)> {
+    match held_to(policy, request)? {
+        (contract, Match::Operation(id, _)) => Some((contract, id)),
+        (_, Match::UnknownMethod(_) | Match::UnknownEndpoint) => None,
+    }
+}
+
 /// What failed and what was expected, in one line.
 fn evidence(violation: &Violation) -> String {
     let Violation { pointer, keyword, expected, closest, .. } = violation;
@@ -193,9 +209,9 @@ impl Stage for ContractStage {
     }
 
     fn judge_request(&self, policy: &Policy, request: &RequestView<'_>, out: &mut Findings) {
-        let Some(policy) = policy.contract.as_deref() else { return };
+        let Some((policy, matched)) = held_to(policy, request) else { return };
         let confidence = policy.unknown_endpoints.confidence();
-        match policy.matched(request) {
+        match matched {
             Match::Operation(id, path_values) => {
                 let fields = pairs(&request.head.fields);
                 let query = request.query.map(text);
@@ -226,14 +242,15 @@ impl Stage for ContractStage {
     }
 
     fn request_body_wish(&self, policy: &Policy, request: &RequestView<'_>) -> BodyWish {
-        let Some(policy) = policy.contract.as_deref() else { return BodyWish::Stream };
+        if policy.contract.is_none() && policy.known.is_none() {
+            return BodyWish::Stream;
+        }
         let streams = request.framing == Framing::None || request.media_type().is_some_and(|kind| is_opaque(&kind));
-        if streams || policy.operation(request).is_none() { BodyWish::Stream } else { BodyWish::Hold }
+        if streams || operation(policy, request).is_none() { BodyWish::Stream } else { BodyWish::Hold }
     }
 
     fn judge_request_body(&self, policy: &Policy, request: &RequestView<'_>, body: &BodyView<'_>, out: &mut Findings) {
-        let Some(policy) = policy.contract.as_deref() else { return };
-        let Some(id) = policy.operation(request) else { return };
+        let Some((policy, id)) = operation(policy, request) else { return };
         if !body.whole {
             let evidence = "the body is larger than what is inspected";
             let reason = Reason::Contract(ContractReason::BodyUninspected);
@@ -257,21 +274,22 @@ impl Stage for ContractStage {
         response: &ResponseView<'_>,
         out: &mut Findings,
     ) {
-        let Some(policy) = policy.contract.as_deref().filter(|policy| policy.responses != Mode::Off) else { return };
-        let Some(id) = policy.operation(request) else { return };
+        let Some((policy, id)) = operation(policy, request).filter(|(policy, _)| policy.responses != Mode::Off) else {
+            return;
+        };
         let fields = pairs(&response.head.fields);
         let judged = policy.contract.judge_response_head(id, response.head.status, &borrowed(&fields));
         out.extend(judged.violations.iter().map(|violation| policy.response_finding(violation)));
     }
 
     fn response_body_wish(&self, policy: &Policy, request: &RequestView<'_>, response: &ResponseView<'_>) -> BodyWish {
-        let Some(policy) = policy.contract.as_deref().filter(|policy| policy.responses != Mode::Off) else {
+        let Some((..)) = operation(policy, request).filter(|(policy, _)| policy.responses != Mode::Off) else {
             return BodyWish::Stream;
         };
         let media_type = response.head.fields.first(Known::ContentType).map(crate::view::media_type);
         // An event stream has no end to be waited for.
         let streams = media_type.is_none_or(|kind| is_opaque(&kind) || kind == "text/event-stream");
-        if streams || policy.operation(request).is_none() { BodyWish::Stream } else { BodyWish::Hold }
+        if streams { BodyWish::Stream } else { BodyWish::Hold }
     }
 
     fn judge_response_body(
@@ -282,8 +300,8 @@ impl Stage for ContractStage {
         body: &BodyView<'_>,
         out: &mut Findings,
     ) {
-        let Some(policy) = policy.contract.as_deref().filter(|_| body.whole) else { return };
-        let Some(id) = policy.operation(request) else { return };
+        let found = operation(policy, request).filter(|(policy, _)| body.whole && policy.responses != Mode::Off);
+        let Some((policy, id)) = found else { return };
         let limits = JsonLimits::default();
         let json = body.is_json().then(|| body.json().map_err(Clone::clone));
         let input = BodyInput { bytes: body.bytes, json, limits: &limits };

@@ -10,6 +10,11 @@ use super::{ArrayShape, NumberShape, ObjectShape, Shape, TextShape};
 pub struct EmitOptions {
     /// Values seen before lengths, ranges, enumerations and required members are written.
     pub seen_min: u64,
+    /// Objects seen before members that were not seen are refused; one that came only once among so many or a hundredth of
+    /// them says that more are to come, and keeps the object open.
+    pub closed_min: u64,
+    /// Values seen before a format, or the type of a parameter's text, is written.
+    pub format_min: u64,
     /// How often each enumerated string must have been seen on average.
     pub enum_repeats_min: u64,
     /// Factor by which lengths and counts may grow beyond what was seen.
@@ -20,9 +25,37 @@ pub struct EmitOptions {
     pub parameter: bool,
 }
 
+impl EmitOptions {
+    /// For contracts that refuse: what was learned must have been seen often enough that the next value is hardly ever new.
+    pub const fn enforced() -> Self {
+        Self {
+            seen_min: 30,
+            closed_min: 50,
+            format_min: 10,
+            enum_repeats_min: 8,
+            slack: 2.0,
+            closed: true,
+            parameter: false,
+        }
+    }
+
+    /// The same for the text of a parameter.
+    pub const fn of_parameter(self) -> Self {
+        Self { parameter: true, ..self }
+    }
+}
+
 impl Default for EmitOptions {
     fn default() -> Self {
-        Self { seen_min: 30, enum_repeats_min: 8, slack: 2.0, closed: true, parameter: false }
+        Self {
+            seen_min: 30,
+            closed_min: 30,
+            format_min: 1,
+            enum_repeats_min: 8,
+            slack: 2.0,
+            closed: true,
+            parameter: false,
+        }
     }
 }
 
@@ -92,7 +125,7 @@ fn number_schema(number: &NumberShape, options: &EmitOptions) -> Map<String, Val
 }
 
 fn text_schema(text: &TextShape, options: &EmitOptions) -> Map<String, Value> {
-    let format = text.format();
+    let format = text.format().filter(|_| text.seen >= options.format_min);
     if options.parameter && text.empty == 0 {
         match format {
             Some(TextFormat::Integer) => return typed("integer"),
@@ -118,7 +151,7 @@ fn text_schema(text: &TextShape, options: &EmitOptions) -> Map<String, Value> {
             schema.insert("format".to_owned(), name.into());
         }
         _ if is_known => {
-            if let Some(class) = text.letters.class() {
+            if let Some(class) = text.letters.class().filter(|_| is_identifier(text)) {
                 let repeat = if text.empty > 0 { "*" } else { "+" };
                 schema.insert("pattern".to_owned(), format!("^[{class}]{repeat}$").into());
             } else if text.empty == 0 {
@@ -137,6 +170,16 @@ fn text_schema(text: &TextShape, options: &EmitOptions) -> Map<String, Value> {
         schema.insert("maxLength".to_owned(), max.into());
     }
     schema
+}
+
+/// Strings seen before words, which have no digits and no fixed length, are held to the letters they had so far.
+const WORDS_MIN: u64 = 1_000;
+
+/// Whether the characters seen are the characters to come: identifiers repeat them soon, while the first word with a space
+/// or an umlaut may be the five hundredth.
+fn is_identifier(text: &TextShape) -> bool {
+    let is_fixed = text.length_min == text.length_max;
+    is_fixed || text.letters.0 & super::Letters::DIGIT != 0 && text.seen >= 100 || text.seen >= WORDS_MIN
 }
 
 fn format_name(format: TextFormat) -> Option<&'static str> {
@@ -170,6 +213,13 @@ fn array_schema(array: &ArrayShape, options: &EmitOptions) -> Map<String, Value>
     schema
 }
 
+/// Whether every member has probably been seen: the chance that the next object has a new one is about the share of
+/// members that came once (Good and Turing).
+fn is_complete(object: &ObjectShape, options: &EmitOptions) -> bool {
+    let once = object.properties.values().filter(|property| property.present == 1).count() as u64;
+    object.seen >= options.closed_min && once * 100 <= object.seen
+}
+
 fn object_schema(object: &ObjectShape, options: &EmitOptions) -> Map<String, Value> {
     let mut schema = typed("object");
     let is_known = object.seen >= options.seen_min;
@@ -191,7 +241,7 @@ fn object_schema(object: &ObjectShape, options: &EmitOptions) -> Map<String, Val
         Some(dynamic) if !object.is_open => {
             schema.insert("additionalProperties".to_owned(), dynamic.shape.to_json_schema(options));
         }
-        None if options.closed && is_known && !object.is_open => {
+        None if options.closed && !object.is_open && is_complete(object, options) => {
             schema.insert("additionalProperties".to_owned(), false.into());
         }
         _ => {}

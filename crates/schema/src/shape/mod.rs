@@ -105,6 +105,21 @@ impl Shape {
         self.text.get_or_insert_default().observe(text, limits);
     }
 
+    /// Folds the text of a named parameter in; of a secret by its name no text is kept, however few there are.
+    pub fn observe_named(&mut self, name: &str, text: &str, limits: &ShapeLimits) {
+        self.observe_text(text, limits);
+        self.keep_no_secrets(name);
+    }
+
+    fn keep_no_secrets(&mut self, name: &str) {
+        if let Some(text) = &mut self.text
+            && text.values.is_some()
+            && is_secret(name)
+        {
+            text.values = None;
+        }
+    }
+
     /// Folds another shape in.
     pub fn merge(&mut self, other: &Self, limits: &ShapeLimits) {
         let mut budget = Budget { limits, nodes: limits.nodes_max.saturating_sub(self.nodes()) };
@@ -181,6 +196,31 @@ impl Shape {
             self.object.get_or_insert_default().merge(object, depth, budget);
         }
     }
+}
+
+/// Names of members and parameters that hold secrets or say who somebody is.
+const SECRETS: [&str; 16] = [
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "api-key",
+    "session",
+    "auth",
+    "otp",
+    "signature",
+    "email",
+    "phone",
+    "ssn",
+    "iban",
+];
+
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRETS.iter().any(|part| name.contains(part)) || matches!(name.as_str(), "key" | "sid" | "pin" | "code" | "sig")
 }
 
 impl NumberShape {

@@ -84,6 +84,7 @@ impl ObjectShape {
             if let Some(property) = self.properties.get_mut(key) {
                 property.present += 1;
                 property.shape.fold(value, depth + 1, budget);
+                property.shape.keep_no_secrets(key);
                 continue;
             }
             if is_data(key) {
@@ -104,6 +105,7 @@ impl ObjectShape {
                 let property = self.properties.entry(key.into()).or_default();
                 property.present += 1;
                 property.shape.fold(value, depth + 1, budget);
+                property.shape.keep_no_secrets(key);
             }
         }
         if has_dynamic && let Some(dynamic) = &mut self.dynamic {

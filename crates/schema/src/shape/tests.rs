@@ -146,7 +146,13 @@ fn value() -> impl Strategy<Value = serde_json::Value> {
 proptest! {
     #[test]
     fn every_observed_value_fits_what_was_learned(values in prop::collection::vec(value(), 1..12), repeat in 1usize..4) {
-        let options = EmitOptions { seen_min: 2, enum_repeats_min: 2, slack: 1.0, closed: true, parameter: false };
+        let options = EmitOptions {
+            seen_min: 2,
+            closed_min: 2,
+            enum_repeats_min: 2,
+            slack: 1.0,
+            ..EmitOptions::default()
+        };
         let mut shape = Shape::default();
         for value in values.iter().cycle().take(values.len() * repeat) {
             observe(&mut shape, &value.to_string());
