@@ -41,6 +41,29 @@ pub struct Config {
     pub workers: usize,
     /// How long connections may finish their work after a stop was asked for.
     pub drain_timeout_ms: u32,
+    /// Spans of exchanges; `None` leaves trace context as it comes.
+    pub tracing: Option<Tracing>,
+}
+
+/// Which exchanges become spans.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tracing {
+    /// The share of traces recorded, in millionths, where no caller that is believed has decided.
+    pub sample_per_million: u32,
+    /// Whose word on recording counts.
+    pub believe: Believe,
+}
+
+/// Whose word on recording a trace counts: it costs whoever keeps the traces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Believe {
+    /// Nobody's.
+    Nobody,
+    /// That of peers which are trusted proxies.
+    #[default]
+    TrustedProxies,
+    /// Every client's.
+    Everyone,
 }
 
 /// When answers carry a `Server-Timing` field.

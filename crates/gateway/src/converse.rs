@@ -168,6 +168,7 @@ fn outgoing<'a>(
         upgrade,
         forwarding: exchange.forwarding,
         request_id: exchange.request_id.as_bytes(),
+        trace: exchange.trace,
     }
 }
 

@@ -22,6 +22,7 @@ use smallvec::SmallVec;
 
 use crate::answer::{Answer, Caller};
 use crate::body::{BodyFailure, RequestBody, ResponseBody, SAMPLE_BYTES_MAX};
+use crate::config::Believe;
 use crate::converse;
 use crate::counters::Gauged;
 use crate::forwarded::{ClientAddress, Forwarding};
@@ -30,6 +31,7 @@ use crate::responder::Responder;
 use crate::router::{CompiledRoute, rewrite_path};
 use crate::session;
 use crate::snapshot::Snapshot;
+use crate::trace::Trace;
 use crate::upstream::UpstreamFailure;
 use crate::worker::Worker;
 
@@ -105,6 +107,8 @@ pub struct Exchange<'e> {
     pub request_id: &'e str,
     /// The endpoint of the inventory, where one that was decided about matched.
     pub endpoint: Option<EndpointId>,
+    /// Its trace, where tracing is configured.
+    pub trace: Option<&'e Trace>,
     /// When its head had arrived.
     pub now: model::Timestamp,
 }
@@ -172,6 +176,7 @@ async fn route_and_judge(
         known.and_then(|known| known.find(&head.method, head.host(), &target.path)).map(|located| located.endpoint);
     let request_id = record.event.id.to_string();
     let forwarding = Forwarding::new(&address, head);
+    let trace = trace_of(snapshot, facts, head, record);
     let exchange = Exchange {
         worker,
         snapshot,
@@ -188,9 +193,23 @@ async fn route_and_judge(
         route,
         request_id: &request_id,
         endpoint: record.event.endpoint,
+        trace: trace.as_ref(),
         now: record.event.at,
     };
     exchange.run(body, *expects_continue, responder, record).await
+}
+
+/// The trace of a request, where tracing is configured; its span goes into the record.
+fn trace_of(snapshot: &Snapshot, facts: &ConnectionFacts, head: &RequestHead, record: &mut Record) -> Option<Trace> {
+    let tracing = snapshot.config.tracing.as_ref()?;
+    let believed = match tracing.believe {
+        Believe::Nobody => false,
+        Believe::TrustedProxies => snapshot.trusted_proxies.trusts(facts.peer),
+        Believe::Everyone => true,
+    };
+    let trace = Trace::of(&head.fields, tracing, believed, || fastrand::u64(..));
+    record.event.span = trace.span().map(Box::new);
+    Some(trace)
 }
 
 /// Without a route there is no policy to judge by; what was noted is recorded all the same.

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::forwarded::Forwarding;
 use crate::io::push_decimal;
+use crate::trace::Trace;
 
 /// A request about to be sent.
 pub struct OutgoingRequest<'a> {
@@ -28,6 +29,8 @@ pub struct OutgoingRequest<'a> {
     pub forwarding: &'a Forwarding,
     /// Our name for the exchange.
     pub request_id: &'a [u8],
+    /// Its trace, where tracing is configured.
+    pub trace: Option<&'a Trace>,
 }
 
 /// The fields a client named in `Connection`, which end here.
@@ -60,6 +63,7 @@ impl OutgoingRequest<'_> {
         self.head.fields.iter().filter(move |field| {
             !ends_here(field.known)
                 && !self.forwarding.drops(field)
+                && !self.trace.is_some_and(|trace| trace.drops(field))
                 && !options.iter().any(|option| option.eq_ignore_ascii_case(field.name))
         })
     }
@@ -90,6 +94,9 @@ impl OutgoingRequest<'_> {
         self.forwarding.write_h1(out);
         if self.head.fields.first(Known::XRequestId).is_none() {
             push_field(out, b"X-Request-Id", self.request_id);
+        }
+        if let Some(trace) = self.trace {
+            push_field(out, b"traceparent", &trace.sent.value());
         }
         match self.upgrade {
             Some(protocol) => {
@@ -131,6 +138,9 @@ impl OutgoingRequest<'_> {
         self.forwarding.each(|name, value| crate::h2c::append(map, name, value));
         if self.head.fields.first(Known::XRequestId).is_none() {
             crate::h2c::append(map, b"x-request-id", self.request_id);
+        }
+        if let Some(trace) = self.trace {
+            crate::h2c::append(map, b"traceparent", &trace.sent.value());
         }
         if let Framing::Length(length) = self.framing {
             crate::h2c::append(map, b"content-length", length.to_string().as_bytes());

@@ -261,5 +261,6 @@ fn empty_event(id: RequestId, facts: &ConnectionFacts) -> Event {
         findings: model::Findings::new(),
         verdict: Verdict::default(),
         sample: None,
+        span: None,
     }
 }

@@ -1,13 +1,15 @@
 //! Which trace an exchange belongs to (W3C Trace Context, <https://www.w3.org/TR/trace-context/>).
 //!
-//! A trace that comes with a request goes on to the upstream; where none comes, or a broken one, a new one begins. As long
-//! as no spans of the gateway are exported, a trace goes on under the parent it came with: a span that nobody can look up
-//! would tear the client's and the upstream's apart. Export by OTLP is not here.
+//! Only where tracing is configured: otherwise `traceparent` and `tracestate` are fields like any other. A trace that comes
+//! with a request goes on to the upstream; where none comes, or a broken one, a new one begins. An exchange that is recorded
+//! is the upstream's parent; one that is not leaves the parent that came.
 //!
-//! What a client says about its trace is believed no further than this: it names the trace and asks for it to be
-//! recorded, and nothing is decided by it.
+//! A client names its trace. Whether it is recorded is the word of callers that are believed, and ours for all others.
 
+use model::Span;
 use model::head::{Field, Fields, Known};
+
+use crate::config::Tracing;
 
 /// The length of a `traceparent` of version 00.
 pub const TRACEPARENT_BYTES: usize = 55;
@@ -46,16 +48,6 @@ pub enum Sampled {
     No,
 }
 
-/// Whether spans of the gateway can be looked up by anyone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Spans {
-    /// They are not: a trace goes on under the parent it came with.
-    #[default]
-    NotExported,
-    /// They are: the upstream's parent is our span.
-    Exported,
-}
-
 /// What `traceparent` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent {
@@ -76,21 +68,40 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// The trace of a request: the one it came with, or a new one. `random` gives 64 random bits at a call.
-    pub fn of(fields: &Fields, spans: Spans, mut random: impl FnMut() -> u64) -> Self {
+    /// The trace of a request: the one it came with, or a new one. `believed` says whether the caller's word on recording
+    /// counts; `random` gives 64 random bits at a call.
+    pub fn of(fields: &Fields, tracing: &Tracing, believed: bool, mut random: impl FnMut() -> u64) -> Self {
         let mut lines = fields.all(Known::Traceparent);
         // More than one line: nobody knows which is true, so the trace begins anew (3.2).
         let received = lines.next().filter(|_| lines.next().is_none()).and_then(TraceParent::parse);
-        let sent = match (received, spans) {
-            (Some(received), Spans::NotExported) => received,
-            (Some(received), Spans::Exported) => TraceParent { span: SpanId(not_zero(random())), ..received },
-            (None, _) => TraceParent {
+        let sampled = match received {
+            Some(received) if believed => received.sampled() == Sampled::Yes,
+            // Not by the trace's id: whoever chooses it would choose one that is always recorded.
+            _ => random() % 1_000_000 < u64::from(tracing.sample_per_million),
+        };
+        let flag = if sampled { SAMPLED } else { 0 };
+        let sent = match received {
+            // A span that is exported nowhere would tear the client's and the upstream's apart.
+            Some(received) if !sampled => TraceParent { flags: received.flags & RANDOM, ..received },
+            Some(received) => {
+                TraceParent { span: SpanId(not_zero(random())), flags: received.flags & RANDOM | flag, ..received }
+            }
+            None => TraceParent {
                 trace: TraceId(u128::from(random()) << 64 | u128::from(not_zero(random()))),
                 span: SpanId(not_zero(random())),
-                flags: RANDOM,
+                flags: RANDOM | flag,
             },
         };
         Self { received, sent }
+    }
+
+    /// The span to export, where this exchange is recorded.
+    pub fn span(&self) -> Option<Span> {
+        (self.sent.sampled() == Sampled::Yes).then(|| Span {
+            trace: self.sent.trace.0,
+            id: self.sent.span.0,
+            parent: self.received.map(|received| received.span.0),
+        })
     }
 
     /// True when a field of the client's head must not reach the upstream: `traceparent`, which is written anew, and
@@ -159,6 +170,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::config::Believe;
 
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -187,10 +199,11 @@ mod tests {
         check("", None);
     }
 
-    fn trace(pairs: &[(&str, &str)], spans: Spans) -> (Trace, Vec<String>) {
+    fn trace(pairs: &[(&str, &str)], per_million: u32, believed: bool) -> (Trace, Vec<String>) {
         let fields = Fields::from_pairs(pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
         let mut number = 0xa0;
-        let trace = Trace::of(&fields, spans, || {
+        let tracing = Tracing { sample_per_million: per_million, believe: Believe::Nobody };
+        let trace = Trace::of(&fields, &tracing, believed, || {
             number += 1;
             number
         });
@@ -201,20 +214,27 @@ mod tests {
     #[test]
     fn a_trace_goes_on_or_begins() {
         let came = [("Traceparent", PARENT), ("TraceState", "a=b"), ("x", "y")];
-        let (passed, kept) = trace(&came, Spans::NotExported);
-        assert_eq!(value(passed.sent), PARENT);
-        assert_eq!(passed.sent.sampled(), Sampled::Yes);
+        let (passed, kept) = trace(&came, 0, false);
+        // Not recorded: the parent stays, and nobody behind us is told to record.
+        assert_eq!((value(passed.sent), passed.span()), (PARENT.replace("-01", "-00"), None));
         assert_eq!(kept, ["TraceState", "x"]);
-        let (child, _) = trace(&came, Spans::Exported);
-        assert_eq!(value(child.sent), "00-4bf92f3577b34da6a3ce929d0e0e4736-00000000000000a1-01");
-        assert_eq!(child.received.map(value).as_deref(), Some(PARENT));
-        let begun = "00-00000000000000a100000000000000a2-00000000000000a3-02";
+        let (child, _) = trace(&came, 1_000_000, false);
+        assert_eq!(value(child.sent), "00-4bf92f3577b34da6a3ce929d0e0e4736-00000000000000a2-01");
+        let parent = Some(0x00f0_67aa_0ba9_02b7);
+        assert_eq!(child.span(), Some(Span { trace: child.sent.trace.0, id: 0xa2, parent }));
+        let (believed, _) = trace(&came, 0, true);
+        assert_eq!(value(believed.sent), "00-4bf92f3577b34da6a3ce929d0e0e4736-00000000000000a1-01");
+        let unsampled = PARENT.replace("-01", "-02");
+        let (believed, _) = trace(&[("traceparent", &unsampled)], 1_000_000, true);
+        assert_eq!((value(believed.sent), believed.span()), (unsampled, None));
+        let begun = "00-00000000000000a200000000000000a3-00000000000000a4-02";
         for broken in [&came[1..], &[("traceparent", "00-1"), came[1]], &[came[0], came[0], came[1]]] {
-            let (new, kept) = trace(broken, Spans::NotExported);
+            let (new, kept) = trace(broken, 0, true);
             assert_eq!((value(new.sent).as_str(), new.received), (begun, None));
             assert!(!kept.contains(&"TraceState".to_owned()));
         }
-        let (zero, _) = (Trace::of(&Fields::default(), Spans::Exported, || 0), ());
+        let tracing = Tracing { sample_per_million: 1, believe: Believe::Nobody };
+        let zero = Trace::of(&Fields::default(), &tracing, false, || 0);
         assert!(TraceParent::parse(&zero.sent.value()).is_some());
     }
 

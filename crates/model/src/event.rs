@@ -80,6 +80,17 @@ impl ExchangeEnd {
     }
 }
 
+/// The span of an exchange that is exported as part of a trace (W3C Trace Context).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The trace.
+    pub trace: u128,
+    /// The span of this exchange, which the upstream sees as its parent.
+    pub id: u64,
+    /// The span of whoever sent the request; `None` when the trace begins here.
+    pub parent: Option<u64>,
+}
+
 /// One exchange. Byte fields are shared slices of the head's buffer, so making an event copies nothing; whoever keeps an
 /// event longer than a moment must copy out what it needs.
 #[derive(Clone, Debug)]
@@ -152,6 +163,8 @@ pub struct Event {
     pub verdict: Verdict,
     /// Bodies, where this exchange was sampled for learning.
     pub sample: Option<Box<BodySample>>,
+    /// Its span, where it is exported.
+    pub span: Option<Box<Span>>,
 }
 
 /// Findings that make a request no example of how an endpoint is used. What differs from a contract may be the contract's

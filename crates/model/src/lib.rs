@@ -15,7 +15,7 @@ pub mod reason;
 pub mod verdict;
 
 pub use endpoint::{Endpoint, EndpointState, Origin, OriginSet, Protocol};
-pub use event::{Event, ExchangeEnd, StatusSource};
+pub use event::{Event, ExchangeEnd, Span, StatusSource};
 pub use finding::{Confidence, Finding, Findings, Place};
 pub use head::{Field, HttpVersion, Known, RequestHead, ResponseHead};
 pub use ids::{ApiName, EndpointId, RequestId, SessionHash, Timestamp};

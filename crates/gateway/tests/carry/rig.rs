@@ -45,6 +45,7 @@ pub fn config(upstream: SocketAddr) -> Config {
         sample_every: 0,
         workers: 1,
         drain_timeout_ms: 2_000,
+        tracing: None,
     }
 }
 

@@ -17,7 +17,7 @@ use super::diagnostic::{Diagnostic, Spot, nearest};
 use super::units::{self, Parsed};
 use super::written;
 use super::yaml::{Node, Value};
-use super::{AccessLog, Settings};
+use super::{AccessLog, Settings, Tracing};
 
 /// Mistakes of one contract that are told; the first ones lead to the others.
 const CONTRACT_ERRORS_MAX: usize = 10;
@@ -176,6 +176,7 @@ impl Meaning<'_> {
             },
             sample_every: written.sample_every.unwrap_or(super::SAMPLE_EVERY),
             workers: written.workers.map_or_else(super::cores, usize::from).max(1),
+            tracing: written.tracing.as_ref().map(|tracing| self.sampling(tracing)),
             drain_timeout_ms: self.millis("/drain_timeout", written.drain_timeout.as_ref(), 30_000),
         };
         Settings {
@@ -186,6 +187,7 @@ impl Meaning<'_> {
             admin: self.admin(&written.admin),
             admin_token: written.admin.token.as_ref().and_then(|token| self.secret("/admin/token", token)),
             access_log: self.access_log(&written.log),
+            tracing: written.tracing.as_ref().and_then(|tracing| self.tracing(tracing)),
             level: written.log.level,
             file: Some(self.file.to_owned()),
             contracts: std::mem::take(&mut self.contracts),
@@ -679,6 +681,44 @@ impl Meaning<'_> {
             self.problem("/admin/address", format!("`{text}` can be reached by others and has no token"), help);
         }
         addr
+    }
+
+    fn sampling(&mut self, written: &written::Tracing) -> to::Tracing {
+        let typed = written.sample_percent.as_ref().map_or("10", |percent| &percent.0);
+        let percent = typed.parse().ok().filter(|percent| (0.0..=100.0).contains(percent)).unwrap_or_else(|| {
+            let help = "write a share between 0 and 100, such as `0.5`";
+            self.problem("/tracing/sample_percent", format!("`{typed}` is no percentage"), help);
+            0.0
+        });
+        to::Tracing {
+            // The range was checked, so nothing is cut.
+            sample_per_million: (percent * 10_000.0_f64).round() as u32,
+            believe: match written.believe {
+                written::Believe::Nobody => to::Believe::Nobody,
+                written::Believe::TrustedProxies => to::Believe::TrustedProxies,
+                written::Believe::Everyone => to::Believe::Everyone,
+            },
+        }
+    }
+
+    fn tracing(&mut self, written: &written::Tracing) -> Option<Tracing> {
+        let help = "write the address of a collector near by, such as `http://127.0.0.1:4318`; it forwards over TLS";
+        let Some(rest) = written.endpoint.strip_prefix("http://") else {
+            self.problem("/tracing/endpoint", format!("`{}` does not begin with `http://`", written.endpoint), help);
+            return None;
+        };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        let authority = if has_port { authority.to_owned() } else { format!("{authority}:4318") };
+        self.parsed("/tracing/endpoint", units::host_and_port(&authority))?;
+        // The base of a collector takes traces at this path (OTLP/HTTP); a longer one is meant as it stands.
+        let path = if matches!(path, "" | "/") { "/v1/traces" } else { path };
+        if path.bytes().any(|byte| !byte.is_ascii_graphic()) {
+            self.problem("/tracing/endpoint", format!("`{path}` is no path"), help);
+            return None;
+        }
+        let service = written.service.clone().unwrap_or_else(|| "portreeve".to_owned());
+        Some(Tracing { authority, path: path.to_owned(), service })
     }
 
     fn access_log(&mut self, written: &written::Log) -> Option<AccessLog> {

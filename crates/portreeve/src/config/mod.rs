@@ -33,12 +33,25 @@ pub struct Settings {
     pub admin_token: Option<String>,
     /// The access log.
     pub access_log: Option<AccessLog>,
+    /// Where spans go.
+    pub tracing: Option<Tracing>,
     /// Least severe message shown.
     pub level: written::Level,
     /// The file all this came from; `None` when it came from flags.
     pub file: Option<PathBuf>,
     /// Contract files, watched for changes along with the configuration.
     pub contracts: Vec<PathBuf>,
+}
+
+/// Where spans go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tracing {
+    /// Host and port of the collector, as the Host field says them.
+    pub authority: String,
+    /// Where it takes spans.
+    pub path: String,
+    /// How this service is named there.
+    pub service: String,
 }
 
 /// Where the access log goes.

@@ -42,6 +42,17 @@ written_text!(
     }
 );
 written_text!(
+    /// A share in percent.
+    Percent,
+    {
+        "type": ["string", "number"],
+        "pattern": "^[0-9]+(\\.[0-9]+)?$",
+        "minimum": 0,
+        "maximum": 100,
+        "description": "A share in percent: 100, 10, 0.5."
+    }
+);
+written_text!(
     /// A secret.
     Secret,
     {
@@ -83,6 +94,8 @@ pub struct Configuration {
     /// What the program says about itself, and the access log.
     #[serde(default)]
     pub log: Log,
+    /// Spans of exchanges for OpenTelemetry, by OTLP over HTTP; none when absent, and then trace context passes as it comes.
+    pub tracing: Option<Tracing>,
     /// Data-plane threads; one per core when absent.
     pub workers: Option<u16>,
     /// How long open connections may finish their work after a stop was asked for; 30s when absent.
@@ -97,6 +110,31 @@ pub struct Configuration {
     pub answer_detail: AnswerDetail,
     /// One of this many exchanges hands bounded copies of its bodies to the learner, in memory only; 0 for none; 16 when absent.
     pub sample_every: Option<u32>,
+}
+
+/// Spans of exchanges for OpenTelemetry.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tracing {
+    /// The collector, such as `http://127.0.0.1:4318`. A change needs a restart or an upgrade.
+    pub endpoint: String,
+    /// The share of traces recorded where no caller that is believed has decided; 10 when absent.
+    pub sample_percent: Option<Percent>,
+    /// Whose word on recording a trace counts.
+    #[serde(default)]
+    pub believe: Believe,
+    /// The name of this service in traces; `portreeve` when absent.
+    pub service: Option<String>,
+}
+
+/// Whose word on recording a trace counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Believe {
+    Nobody,
+    #[default]
+    TrustedProxies,
+    Everyone,
 }
 
 /// The field in which trusted proxies name the client.

@@ -3,6 +3,8 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Stdout, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use model::{Action, Event};
 use serde_json::json;
@@ -13,6 +15,31 @@ use crate::config;
 /// Where lines go.
 pub struct AccessLog {
     out: Out,
+    to: config::AccessLog,
+    reopen: Arc<AtomicBool>,
+}
+
+/// Asks for the file to be opened anew, after it was renamed by whoever rotates logs.
+#[derive(Clone, Default)]
+pub struct Reopen(Arc<AtomicBool>);
+
+impl Reopen {
+    /// Asks; the log does it before its next line.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Out {
+    fn open(to: &config::AccessLog) -> Result<Self, Error> {
+        let path = match to {
+            config::AccessLog::Stdout => return Ok(Self::Stdout(BufWriter::new(std::io::stdout()))),
+            config::AccessLog::File(path) => path,
+        };
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+        let file = file.map_err(|error| file_error(path, "written", &error))?;
+        Ok(Self::File(BufWriter::with_capacity(64 * 1024, file)))
+    }
 }
 
 enum Out {
@@ -25,23 +52,27 @@ impl AccessLog {
     ///
     /// # Errors
     /// When the file cannot be opened for appending.
-    pub fn open(to: &config::AccessLog) -> Result<Self, Error> {
-        let out = match to {
-            config::AccessLog::Stdout => Out::Stdout(BufWriter::new(std::io::stdout())),
-            config::AccessLog::File(path) => {
-                let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-                Out::File(BufWriter::with_capacity(
-                    64 * 1024,
-                    file.map_err(|error| file_error(path, "written", &error))?,
-                ))
-            }
-        };
-        Ok(Self { out })
+    pub fn open(to: &config::AccessLog, reopen: &Reopen) -> Result<Self, Error> {
+        Ok(Self { out: Out::open(to)?, to: to.clone(), reopen: Arc::clone(&reopen.0) })
+    }
+
+    /// Opens the file anew when that was asked for. The lines before go to the old file; when the new one cannot be opened,
+    /// those after do, too.
+    fn reopen_if_asked(&mut self) -> u64 {
+        if !self.reopen.swap(false, Ordering::Relaxed) {
+            return 0;
+        }
+        let lost = self.flush_out();
+        match Out::open(&self.to) {
+            Ok(out) => self.out = out,
+            Err(error) => tracing::error!(%error, "the access log is not opened anew"),
+        }
+        lost
     }
 
     /// Writes a batch; answers how many lines were lost.
     pub fn write(&mut self, events: &[Event]) -> u64 {
-        let mut lost = 0;
+        let mut lost = self.reopen_if_asked();
         for event in events {
             let mut text = line(event).to_string();
             text.push('\n');
@@ -56,6 +87,13 @@ impl AccessLog {
 
     /// Brings what was written on its way; answers 1 when that failed.
     pub fn flush(&mut self) -> u64 {
+        if self.reopen.load(Ordering::Relaxed) {
+            return self.reopen_if_asked();
+        }
+        self.flush_out()
+    }
+
+    fn flush_out(&mut self) -> u64 {
         let flushed = match &mut self.out {
             Out::Stdout(out) => out.flush(),
             Out::File(out) => out.flush(),
@@ -81,5 +119,6 @@ fn line(event: &Event) -> serde_json::Value {
         "total_us": event.total_us, "upstream_us": event.upstream_us, "judge_us": event.judge_us,
         "agent": text(&event.agent), "request_type": text(&event.request_type), "response_type": text(&event.response_type),
         "session": event.session.map(|session| session.to_string()), "verdict": verdict, "reasons": reasons,
+        "trace": event.span.as_ref().map(|span| format!("{:032x}", span.trace)),
     })
 }

@@ -26,6 +26,10 @@ pub struct Metrics {
     pub endpoints_learned: AtomicU64,
     /// Access log lines that could not be written.
     pub access_log_lines_lost: AtomicU64,
+    /// Spans that the collector took.
+    pub spans_exported: AtomicU64,
+    /// Spans dropped because the collector was slow, away, or did not want them.
+    pub spans_dropped: AtomicU64,
     store: Mutex<store::Health>,
 }
 
@@ -107,6 +111,8 @@ impl Metrics {
             ("observations_total", "counter", self.observations.load(Ordering::Relaxed)),
             ("endpoints_learned", "gauge", self.endpoints_learned.load(Ordering::Relaxed)),
             ("access_log_lines_lost_total", "counter", self.access_log_lines_lost.load(Ordering::Relaxed)),
+            ("spans_exported_total", "counter", self.spans_exported.load(Ordering::Relaxed)),
+            ("spans_dropped_total", "counter", self.spans_dropped.load(Ordering::Relaxed)),
         ];
         let health = self.store();
         let store = [

@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod placing;
 pub mod recorder;
 pub mod signals;
+pub mod spans;
 pub mod steering;
 
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ use gateway::listen::Sockets;
 
 use crate::config::Settings;
 use crate::learned::Places;
-use access_log::AccessLog;
+use access_log::{AccessLog, Reopen};
 use metrics::Metrics;
 use placing::Placing;
 use steering::Helm;
@@ -86,6 +87,8 @@ pub struct Portreeve {
     pub helm: Arc<Helm>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Asks for the access log to be opened anew.
+    pub reopen: Reopen,
     admin: admin::Admin,
     recorder: JoinHandle<store::Health>,
     learner: JoinHandle<()>,
@@ -109,7 +112,8 @@ impl Portreeve {
         if !settings.session_key_configured {
             settings.gateway.session_key = session_key(&settings.data)?;
         }
-        let access_log = settings.access_log.as_ref().map(AccessLog::open).transpose()?;
+        let reopen = Reopen::default();
+        let access_log = settings.access_log.as_ref().map(|to| AccessLog::open(to, &reopen)).transpose()?;
         let models = learn::Models::shipped().map_err(|error| Error::Models(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let mut inherited_admin = None;
@@ -131,6 +135,7 @@ impl Portreeve {
         let gateway = Arc::new(Gateway::start(settings.gateway.clone(), sockets, &events)?);
         // The workers hold the only senders: when the last one ends, the recorder ends, and then the learner.
         drop(events);
+        let spans = settings.tracing.as_ref().map(|tracing| spans::start(tracing, &metrics)).transpose()?;
         let places = Arc::new(ArcSwap::from_pointee(Places::default()));
         let recorder = recorder::start(
             events_out,
@@ -138,6 +143,7 @@ impl Portreeve {
             Placing::new(Arc::clone(&places)),
             store,
             access_log,
+            spans,
             Arc::clone(&metrics),
         )?;
         let learner = learner::start(observations_out, places, models, settings.data.clone(), Arc::clone(&metrics))?;
@@ -148,7 +154,7 @@ impl Portreeve {
             console::Settings { token: settings.admin_token.clone(), ..console::Settings::new(&settings.data) };
         let console = console::router(console, Arc::<Helm>::clone(&helm))?;
         let admin = admin::start(admin_listener, settings.admin_token, &gateway, Arc::clone(&metrics), console)?;
-        Ok(Self { gateway, helm, metrics, admin, recorder, learner })
+        Ok(Self { gateway, helm, metrics, reopen, admin, recorder, learner })
     }
 
     /// Where clients connect.

@@ -14,6 +14,7 @@ use super::Error;
 use super::access_log::AccessLog;
 use super::metrics::Metrics;
 use super::placing::{ForLearner, Placing};
+use super::spans::Spans;
 use crate::now;
 
 /// How often the store is asked to do what is due, when nothing comes.
@@ -38,6 +39,7 @@ struct Recorder {
     observations: SyncSender<Vec<Observation>>,
     placing: Placing,
     access_log: Option<AccessLog>,
+    spans: Option<Spans>,
     metrics: Arc<Metrics>,
 }
 
@@ -51,10 +53,19 @@ pub fn start(
     placing: Placing,
     store: Store,
     access_log: Option<AccessLog>,
+    spans: Option<Spans>,
     metrics: Arc<Metrics>,
 ) -> Result<JoinHandle<store::Health>, Error> {
-    let recorder =
-        Recorder { store, waiting: Vec::new(), tried: Instant::now(), observations, placing, access_log, metrics };
+    let recorder = Recorder {
+        store,
+        waiting: Vec::new(),
+        tried: Instant::now(),
+        observations,
+        placing,
+        access_log,
+        spans,
+        metrics,
+    };
     let thread = std::thread::Builder::new().name("recorder".to_owned());
     thread.spawn(move || recorder.run(&events)).map_err(Error::Thread)
 }
@@ -87,6 +98,9 @@ impl Recorder {
         if let Some(log) = &mut self.access_log {
             let lost = log.write(&batch);
             self.metrics.access_log_lines_lost.fetch_add(lost, Ordering::Relaxed);
+        }
+        if let Some(spans) = &mut self.spans {
+            spans.offer(&batch);
         }
         match &mut self.store {
             Store::Open(writer) => writer.write(&batch),
@@ -130,6 +144,9 @@ impl Recorder {
         self.try_open();
         if let Some(log) = &mut self.access_log {
             log.flush();
+        }
+        if let Some(spans) = self.spans {
+            spans.end();
         }
         match self.store {
             Store::Open(mut writer) => {

@@ -34,6 +34,7 @@ pub struct Signals {
     interrupt: Signal,
     hang_up: Signal,
     upgrade: Signal,
+    rotate: Signal,
 }
 
 impl Signals {
@@ -49,6 +50,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             upgrade: signal(SignalKind::user_defined2())?,
+            rotate: signal(SignalKind::user_defined1())?,
         })
     }
 }
@@ -63,7 +65,7 @@ pub async fn wait(
     time: Option<Duration>,
 ) -> Ended {
     let gateway = &portreeve.gateway;
-    let Signals { mut terminate, mut interrupt, mut hang_up, mut upgrade } = signals;
+    let Signals { mut terminate, mut interrupt, mut hang_up, mut upgrade, mut rotate } = signals;
     let (changed, mut changes) = mpsc::channel(1);
     let watched = configuration.into_iter().chain(contracts.iter().map(PathBuf::as_path));
     let _watchers: Vec<_> = watched.filter_map(|path| watch(path, changed.clone())).collect();
@@ -79,6 +81,7 @@ pub async fn wait(
             _ = terminate.recv() => return Ended::Asked,
             _ = interrupt.recv() => return Ended::Asked,
             () = &mut over => return Ended::TimeOver,
+            _ = rotate.recv() => portreeve.reopen.ask(),
             _ = hang_up.recv() => reload(&portreeve.helm, configuration),
             Some(()) = changes.recv() => {
                 tokio::time::sleep(QUIET).await;

@@ -269,5 +269,6 @@ pub fn ordinary_event() -> Event {
         findings: model::Findings::new(),
         verdict: Verdict::default(),
         sample: None,
+        span: None,
     }
 }
