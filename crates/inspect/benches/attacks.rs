@@ -65,6 +65,54 @@ fn get_attacks(bencher: divan::Bencher<'_, '_>) {
     bench_head(bencher, &[&Attacks]);
 }
 
+/// The same request from clients that were never seen: nothing of it is remembered.
+#[divan::bench]
+fn get_of_new_clients_hygiene_and_attacks(bencher: divan::Bencher<'_, '_>) {
+    let clients: Vec<_> = (0..4096).filter_map(|at| parse_of_client(at)).collect();
+    let policy = Policy::new(ApiName::from("bench"), Mode::Block);
+    let peer = std::net::IpAddr::from([192, 0, 2, 7]);
+    let connection = ConnectionFacts { peer, tls: true, sni: None, client_certificate: None };
+    let mut next = 0usize;
+    bencher.bench_local(|| {
+        next += 1;
+        let Some((parsed, canonical)) = clients.get(next % clients.len()) else { return 0 };
+        let request = RequestView {
+            head: &parsed.head,
+            path: &canonical.path,
+            query: canonical.query.as_deref(),
+            framing: parsed.framing,
+            notes: &parsed.notes,
+            connection: &connection,
+            client: peer,
+            session: None,
+            endpoint: None,
+            api: &policy.api,
+            now: Timestamp::default(),
+        };
+        let mut findings = Findings::new();
+        for stage in [&Hygiene as &dyn Stage, &Attacks] {
+            stage.judge_request(&policy, divan::black_box(&request), &mut findings);
+        }
+        findings.len()
+    });
+}
+
+/// The request with another value in every field that differs between clients, and in those that mostly do not.
+fn parse_of_client(at: usize) -> Option<(inspect::http1::Parsed, inspect::http1::CanonicalTarget)> {
+    let text = GET
+        .replace("Safari/537.36", &format!("Safari/5{at}.36"))
+        .replace("q=0.8\r\nAccept-Enc", &format!("q=0.{at}\r\nAccept-Enc"))
+        .replace("*/*", &format!("*/*;q=0.{at}"))
+        .replace("/orders/8f14e45f\r\n", &format!("/orders/8f14{at}\r\n"))
+        .replace("c2lnbmF0dXJl", &format!("c2lnbmF0dXJl{at:08}"))
+        .replace("2c26b46b", &format!("{at:08}"))
+        .replace("5f0c1a52", &format!("{at:08}"))
+        .replace("api.example", &format!("api{at}.example"));
+    let parsed = parse_request(Bytes::from(text), &Limits::default()).ok()?;
+    let canonical = canonical_target(parsed.head.path(), parsed.head.query());
+    Some((parsed, canonical))
+}
+
 #[divan::bench]
 fn get_hygiene_and_attacks(bencher: divan::Bencher<'_, '_>) {
     bench_head(bencher, &[&Hygiene, &Attacks]);

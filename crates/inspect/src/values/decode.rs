@@ -350,8 +350,8 @@ pub fn without_inner_tags(text: &[u8]) -> Option<Vec<u8>> {
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
-const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
-const BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
+static BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
+static BASE64_URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT);
 
 /// Shortest text looked at as base64: shorter ones hold no attack.
 const BASE64_BYTES_MIN: usize = 8;
@@ -372,9 +372,20 @@ pub fn unbase64(text: &[u8]) -> Option<(Vec<u8>, Layers)> {
         return None;
     }
     // The first bytes tell most texts apart without decoding them: ordinary words do not decode to text.
-    let start = decode_some(text.get(..text.len().min(12) / 4 * 4)?)?;
-    let packed = matches!(start.as_slice(), [0x1f, 0x8b, ..] | [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]);
-    if !packed && !reads_as_text(&start) {
+    let mut buffer = [0u8; 12];
+    let length = {
+        let mut start = [0u8; 12];
+        let length = text.len().min(12) / 4 * 4;
+        for (to, from) in start.iter_mut().zip(text.get(..length)?) {
+            // A plus that was read as a space on the way.
+            *to = if *from == b' ' { b'+' } else { *from };
+        }
+        let start = start.get(..length)?;
+        engine_of(start).decode_slice(start, &mut buffer).ok()?
+    };
+    let start = buffer.get(..length)?;
+    let packed = matches!(start, [0x1f, 0x8b, ..] | [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..]);
+    if !packed && !reads_as_text(start) {
         return None;
     }
     let decoded = decode_some(text)?;
@@ -391,7 +402,12 @@ fn decode_some(text: &[u8]) -> Option<Vec<u8>> {
     } else {
         text.into()
     };
-    BASE64.decode(&repaired).or_else(|_| BASE64_URL.decode(&repaired)).ok()
+    engine_of(&repaired).decode(&repaired).ok()
+}
+
+/// The two alphabets differ in two signs, and a text that has signs of both is of neither.
+fn engine_of(text: &[u8]) -> &'static GeneralPurpose {
+    if memchr::memchr2(b'-', b'_', text).is_some() { &BASE64_URL } else { &BASE64 }
 }
 
 /// Text in ASCII or UTF-8 with few control characters. Cut sequences at the end are forgiven.

@@ -1,13 +1,13 @@
 //! Values of the head: path, query, fields, cookies.
 
-use model::head::Known;
+use model::head::{Field, Known};
 
 use super::decode::unescape_form;
 use super::{Role, Spot, Value};
 use crate::view::RequestView;
 
-/// Hands out every value of the head of a request.
-pub fn walk_head(request: &RequestView<'_>, each: &mut dyn FnMut(&Value<'_>)) {
+/// Hands out every value of the request target: the path, its long segments, the names and values of the query.
+pub fn walk_target(request: &RequestView<'_>, each: &mut dyn FnMut(&Value<'_>)) {
     let target: &[u8] = &request.head.target;
     let raw_path = target.get(..memchr::memchr(b'?', target).unwrap_or(target.len())).unwrap_or_default();
     let path = raw_path.get(..memchr::memchr(b'#', raw_path).unwrap_or(raw_path.len())).unwrap_or_default();
@@ -22,10 +22,14 @@ pub fn walk_head(request: &RequestView<'_>, each: &mut dyn FnMut(&Value<'_>)) {
     if let Some(query) = request.query {
         walk_pairs(query, Spot::Query, each);
     }
-    for field in request.head.fields.iter() {
-        match field.known {
-            // Framing and connection fields were judged by the parser and the stage `hygiene`.
-            Known::ContentLength
+}
+
+/// True for fields whose values are no free texts: framing and connection fields, which the parser and the stage
+/// `hygiene` judge.
+pub const fn is_settled(known: Known) -> bool {
+    matches!(
+        known,
+        Known::ContentLength
             | Known::TransferEncoding
             | Known::Connection
             | Known::Date
@@ -33,12 +37,16 @@ pub fn walk_head(request: &RequestView<'_>, each: &mut dyn FnMut(&Value<'_>)) {
             | Known::SecFetchDest
             | Known::SecFetchMode
             | Known::SecFetchSite
-            | Known::Traceparent => {}
-            Known::Cookie => walk_cookies(field.value, each),
-            _ => {
-                each(&Value { spot: Spot::Header(field.name, field.known), role: Role::Value, bytes: field.value });
-            }
-        }
+            | Known::Traceparent
+    )
+}
+
+/// Hands out the values of one field line.
+pub fn walk_field(field: &Field<'_>, each: &mut dyn FnMut(&Value<'_>)) {
+    match field.known {
+        known if is_settled(known) => {}
+        Known::Cookie => walk_cookies(field.value, each),
+        known => each(&Value { spot: Spot::Header(field.name, known), role: Role::Value, bytes: field.value }),
     }
 }
 

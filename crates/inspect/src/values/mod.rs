@@ -18,7 +18,7 @@ use model::head::Known;
 use schema::json::Tape;
 
 pub use body::walk_body;
-pub use head::walk_head;
+pub use head::{walk_field, walk_target};
 
 /// Where a value stands, borrowed; [`place`](Self::place) names it for a finding.
 #[derive(Clone, Copy, Debug)]

@@ -34,7 +34,7 @@ macro_rules! families {
             }
 
             /// Byte classes that call the detector even where no marker was found: all bits of any entry.
-            pub const fn triggers(self) -> &'static [u16] {
+            pub const fn triggers(self) -> &'static [u32] {
                 match self { $(Self::$variant => $classes),* }
             }
 
@@ -46,7 +46,7 @@ macro_rules! families {
     };
 }
 
-const QUOTE_OR_TERM: &[u16] = &[
+const QUOTE_OR_TERM: &[u32] = &[
     Classes::QUOTE,
     Classes::OPERATOR | Classes::DIGIT,
     Classes::OPERATOR | Classes::SPACE,

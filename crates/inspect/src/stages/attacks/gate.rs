@@ -13,61 +13,84 @@ use super::family::Family;
 
 /// Which kinds of bytes stand in a text, as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Classes(pub u16);
+pub struct Classes(pub u32);
 
 impl Classes {
     /// Space, tab.
-    pub const SPACE: u16 = 1;
+    pub const SPACE: u32 = 1;
     /// Single or double quote.
-    pub const QUOTE: u16 = 1 << 1;
+    pub const QUOTE: u32 = 1 << 1;
     /// `<` or `>`.
-    pub const ANGLE: u16 = 1 << 2;
+    pub const ANGLE: u32 = 1 << 2;
     /// Parentheses.
-    pub const PAREN: u16 = 1 << 3;
+    pub const PAREN: u32 = 1 << 3;
     /// Braces, brackets.
-    pub const BRACE: u16 = 1 << 4;
+    pub const BRACE: u32 = 1 << 4;
     /// `;`, `|`, `&`, line ends.
-    pub const SEPARATOR: u16 = 1 << 5;
+    pub const SEPARATOR: u32 = 1 << 5;
     /// `$`, `#`, `@`, `~`, `^`.
-    pub const SIGIL: u16 = 1 << 6;
+    pub const SIGIL: u32 = 1 << 6;
     /// `%`.
-    pub const PERCENT: u16 = 1 << 7;
+    pub const PERCENT: u32 = 1 << 7;
     /// Backslash.
-    pub const BACKSLASH: u16 = 1 << 8;
+    pub const BACKSLASH: u32 = 1 << 8;
     /// `=`, `!`, `*`, `?`.
-    pub const OPERATOR: u16 = 1 << 9;
+    pub const OPERATOR: u32 = 1 << 9;
     /// Bytes beyond ASCII.
-    pub const WIDE: u16 = 1 << 10;
+    pub const WIDE: u32 = 1 << 10;
     /// Control characters but tab and line ends.
-    pub const CONTROL: u16 = 1 << 11;
+    pub const CONTROL: u32 = 1 << 11;
     /// `+`.
-    pub const PLUS: u16 = 1 << 12;
+    pub const PLUS: u32 = 1 << 12;
     /// `/`.
-    pub const SLASH: u16 = 1 << 13;
+    pub const SLASH: u32 = 1 << 13;
     /// A digit.
-    pub const DIGIT: u16 = 1 << 14;
+    pub const DIGIT: u32 = 1 << 14;
     /// Backtick.
-    pub const BACKTICK: u16 = 1 << 15;
+    pub const BACKTICK: u32 = 1 << 15;
+    /// `_`.
+    pub const UNDERSCORE: u32 = 1 << 16;
+    /// `,`.
+    pub const COMMA: u32 = 1 << 17;
+    /// `:`.
+    pub const COLON: u32 = 1 << 18;
+    /// `&`, which is a separator as well.
+    pub const AMPERSAND: u32 = 1 << 19;
+
+    /// Everything but letters, digits and the signs of names, numbers and times.
+    pub const BEYOND_NAMES: u32 = !(Self::DIGIT | Self::UNDERSCORE | Self::COMMA | Self::COLON);
 
     /// The classes of all bytes of a text.
     pub fn of(text: &[u8]) -> Self {
-        Self(text.iter().fold(0, |set, &byte| set | CLASS.get(byte as usize).copied().unwrap_or(0)))
+        let class = |byte: u8| CLASS.get(byte as usize).copied().unwrap_or(0);
+        // Four sets at once, so that one byte need not wait for the one before it.
+        let mut sets = [0u32; 4];
+        let (chunks, rest) = text.as_chunks::<4>();
+        for &[a, b, c, d] in chunks {
+            let [first, second, third, fourth] = &mut sets;
+            *first |= class(a);
+            *second |= class(b);
+            *third |= class(c);
+            *fourth |= class(d);
+        }
+        let [a, b, c, d] = sets;
+        Self(rest.iter().fold(a | b | c | d, |set, &byte| set | class(byte)))
     }
 
     /// True when any class of `mask` is there.
-    pub const fn any(self, mask: u16) -> bool {
+    pub const fn any(self, mask: u32) -> bool {
         self.0 & mask != 0
     }
 
     /// True when every class of `mask` is there.
-    pub const fn all(self, mask: u16) -> bool {
+    pub const fn all(self, mask: u32) -> bool {
         self.0 & mask == mask
     }
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
-const CLASS: [u16; 256] = {
-    let mut table = [0u16; 256];
+const CLASS: [u32; 256] = {
+    let mut table = [0u32; 256];
     let mut byte = 0usize;
     while byte < 256 {
         table[byte] = match byte as u8 {
@@ -76,7 +99,11 @@ const CLASS: [u16; 256] = {
             b'<' | b'>' => Classes::ANGLE,
             b'(' | b')' => Classes::PAREN,
             b'{' | b'}' | b'[' | b']' => Classes::BRACE,
-            b';' | b'|' | b'&' | b'\n' | b'\r' => Classes::SEPARATOR,
+            b'&' => Classes::SEPARATOR | Classes::AMPERSAND,
+            b';' | b'|' | b'\n' | b'\r' => Classes::SEPARATOR,
+            b'_' => Classes::UNDERSCORE,
+            b',' => Classes::COMMA,
+            b':' => Classes::COLON,
             b'$' | b'#' | b'@' | b'~' | b'^' => Classes::SIGIL,
             b'%' => Classes::PERCENT,
             b'\\' => Classes::BACKSLASH,

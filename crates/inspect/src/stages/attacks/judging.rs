@@ -39,13 +39,15 @@ pub struct Judging<'p> {
     found: Vec<Judged>,
     work_left: usize,
     /// The lowest score of any value, where the score was asked.
-    lowest: Option<Score>,
+    lowest: Option<u8>,
+    /// How often something was reported or scored.
+    reports: u32,
 }
 
 impl<'p> Judging<'p> {
     /// Begins a message.
     pub fn new(policy: &'p AttackPolicy) -> Self {
-        Self { policy, found: Vec::new(), work_left: WORK_BYTES_MAX, lowest: None }
+        Self { policy, found: Vec::new(), work_left: WORK_BYTES_MAX, lowest: None, reports: 0 }
     }
 
     /// What was found so far.
@@ -55,7 +57,12 @@ impl<'p> Judging<'p> {
 
     /// The lowest score of any value that was scored.
     pub fn lowest_score(&self) -> Option<u8> {
-        self.lowest.as_ref().map(|score| score.value)
+        self.lowest
+    }
+
+    /// A number that changes whenever something is found or scored, whether or not it is kept.
+    pub(super) fn reported(&self) -> u32 {
+        self.reports
     }
 
     /// Adds what was found to the findings of the exchange.
@@ -74,8 +81,10 @@ impl<'p> Judging<'p> {
         let classes = Classes::of(bytes);
         // Letters, digits and `.-_:,`: no attack that fits into so little.
         let named = matches!(value.spot, Spot::FileName(_) | Spot::Header(_, Known::Other));
-        let plain = !classes.any(!Classes::DIGIT) && bytes.len() < 16 && !named;
-        if plain && !bytes.starts_with(b"__") && memchr::memmem::find(bytes, b".__").is_none() {
+        let plain = !classes.any(Classes::BEYOND_NAMES) && bytes.len() < 16 && !named;
+        let hidden = || classes.any(Classes::UNDERSCORE) && (bytes.starts_with(b"__") || holds(bytes, b".__"));
+        let address = || classes.any(Classes::COLON) && bytes.len() > 8 && bytes.get(4) == Some(&b':');
+        if plain && !hidden() && !address() {
             if bytes.len() >= 8 && depth > 0 {
                 self.nested(value, bytes, classes, layers, depth);
             }
@@ -94,10 +103,9 @@ impl<'p> Judging<'p> {
         if depth == 0 {
             return;
         }
-        const ESCAPES: u16 = Classes::PERCENT | Classes::BACKSLASH | Classes::CONTROL | Classes::PLUS | Classes::WIDE;
-        let spelt = classes.any(Classes::DIGIT) && memchr::memmem::find(bytes, b"0x2").is_some();
-        let entities = classes.any(Classes::SEPARATOR) && memchr::memchr(b'&', bytes).is_some();
-        if (classes.any(ESCAPES) || spelt || entities)
+        const ESCAPES: u32 = Classes::PERCENT | Classes::BACKSLASH | Classes::CONTROL | Classes::PLUS | Classes::WIDE;
+        let spelt = classes.any(Classes::DIGIT) && spells_hex(bytes);
+        if (classes.any(ESCAPES | Classes::AMPERSAND) || spelt)
             && let Some((decoded, more)) = unescape(bytes)
         {
             self.layer(value, &decoded, layers.with(more), depth - 1);
@@ -113,7 +121,8 @@ impl<'p> Judging<'p> {
 
     /// Texts inside texts: base64, JSON, tokens.
     fn nested(&mut self, value: &Value<'_>, bytes: &[u8], classes: Classes, layers: Layers, depth: u8) {
-        const NOT_BASE64: u16 = !(Classes::DIGIT | Classes::PLUS | Classes::SLASH | Classes::OPERATOR | Classes::SPACE);
+        const NOT_BASE64: u32 =
+            Classes::BEYOND_NAMES & !(Classes::PLUS | Classes::SLASH | Classes::OPERATOR | Classes::SPACE);
         if bytes.len() >= 8 && !classes.any(NOT_BASE64) {
             let text = bytes.strip_prefix(b"/").unwrap_or(bytes);
             let text = match memchr::memchr(b' ', text) {
@@ -214,9 +223,8 @@ impl<'p> Judging<'p> {
             return;
         }
         let score = score.unwrap_or_else(|| score::judge(text));
-        if self.lowest.as_ref().is_none_or(|lowest| score.value < lowest.value) {
-            self.lowest = Some(score);
-        }
+        self.reports += 1;
+        self.lowest = self.lowest.map_or(Some(score.value), |lowest| Some(lowest.min(score.value)));
         // Nothing is refused for its looks alone, unless that was asked for.
         let confidence = match (score.settles, self.policy.sensitivity) {
             (Settles::Alone, Sensitivity::High) => Confidence::Sure,
@@ -224,7 +232,7 @@ impl<'p> Judging<'p> {
             (Settles::Hint, _) => Confidence::Hint,
             _ => return,
         };
-        let evidence = format!("score {}: {}", score.value, score::explain(text));
+        let evidence = format!("score {}: {}", score.value, score::explain(text, &score));
         self.push(AttackReason::Score, confidence, text.spot, evidence, layers);
     }
 
@@ -259,6 +267,7 @@ impl<'p> Judging<'p> {
         mut evidence: String,
         layers: Layers,
     ) {
+        self.reports += 1;
         if !layers.is_empty() {
             evidence.push_str(" (inside ");
             evidence.push_str(&layers.text());
@@ -280,6 +289,18 @@ impl<'p> Judging<'p> {
         }
         self.found.push(Judged { reason, confidence, place, evidence });
     }
+}
+
+/// True when a short text contains a shorter one: building a searcher would cost more than looking.
+fn holds(text: &[u8], part: &[u8]) -> bool {
+    text.windows(part.len()).any(|window| window == part)
+}
+
+/// True when `0x2` stands in a text, which may spell dots and slashes.
+fn spells_hex(text: &[u8]) -> bool {
+    memchr::memchr_iter(b'x', text).any(|at| {
+        at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b'0') && text.get(at + 1) == Some(&b'2')
+    })
 }
 
 /// Fields with a grammar of their own are full of signs: there, only what works from any field is looked for.
@@ -311,7 +332,7 @@ fn concerns(family: Family, spot: Spot<'_>) -> bool {
 /// Fields of every request, with the signs their grammar has and no fragment that weighs anything: not worth a closer
 /// look, which would be most of the cost of a small GET.
 fn is_ordinary_field(spot: Spot<'_>, classes: Classes, hits: &Hits) -> bool {
-    const UNUSUAL: u16 =
+    const UNUSUAL: u32 =
         Classes::QUOTE | Classes::ANGLE | Classes::BRACE | Classes::BACKTICK | Classes::BACKSLASH | Classes::CONTROL;
     let Spot::Header(_, known) = spot else { return false };
     !matches!(known, Known::Other | Known::Referer | Known::SoapAction | Known::XForwardedHost)

@@ -18,6 +18,7 @@ mod header_injection;
 mod judging;
 mod ldap;
 mod mail;
+mod memory;
 mod nosql;
 mod prototype;
 mod scanner;
@@ -39,7 +40,8 @@ pub use judging::{Judged, Judging};
 use crate::http1::Framing;
 use crate::policy::Policy;
 use crate::stage::Stage;
-use crate::values::{Proven, walk_body, walk_head};
+use crate::values::head::is_settled;
+use crate::values::{Proven, walk_body, walk_field, walk_target};
 use crate::view::{BodyView, BodyWish, RequestView, is_opaque};
 
 /// How readily the stage is sure.
@@ -95,7 +97,14 @@ impl Stage for Attacks {
 
     fn judge_request(&self, policy: &Policy, request: &RequestView<'_>, out: &mut Findings) {
         let mut judging = Judging::new(&policy.attacks);
-        walk_head(request, &mut |value| judging.value(value));
+        walk_target(request, &mut |value| judging.value(value));
+        for field in request.head.fields.iter().filter(|field| !is_settled(field.known)) {
+            memory::unless_clean(&policy.attacks, &field, || {
+                let before = judging.reported();
+                walk_field(&field, &mut |value| judging.value(value));
+                judging.reported() == before
+            });
+        }
         judging.report(out);
     }
 

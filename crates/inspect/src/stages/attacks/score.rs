@@ -33,6 +33,8 @@ pub struct Score {
     pub margin: f32,
     /// What the margin settles.
     pub settles: Settles,
+    /// Where in the text its worst window begins.
+    pub at: usize,
 }
 
 /// What a score is good for.
@@ -102,22 +104,33 @@ impl Model {
 
     /// How far a text lies towards an attack: its worst window.
     pub fn margin(&self, text: &[u8]) -> f32 {
-        windows(text).map(|window| self.window_margin(window)).fold(f32::NEG_INFINITY, f32::max)
+        self.worst(text).0
+    }
+
+    /// The margin of the worst window, and where it begins.
+    fn worst(&self, text: &[u8]) -> (f32, usize) {
+        windows(text).enumerate().fold((f32::NEG_INFINITY, 0), |worst, (at, window)| {
+            let margin = self.window_margin(window);
+            if margin > worst.0 { (margin, at * STRIDE_BYTES) } else { worst }
+        })
     }
 
     fn window_margin(&self, window: &[u8]) -> f32 {
+        let normal = Normal::of(window);
         let mut sum = 0i32;
         let mut count = 0u32;
-        features(window, &mut |index, _| {
+        let mut add = |index: usize, _, _| {
             sum += self.weights.get(index).map_or(0, |&weight| i32::from(weight));
             count += 1;
-        });
+        };
+        grams(normal.plain(), 2, 0, &mut add);
+        grams(normal.shape(), 3, 1, &mut add);
         self.bias + sum as f32 * self.scale / (count.max(1) as f32).sqrt()
     }
 
     /// The score of a text.
     pub fn score(&self, text: &[u8]) -> Score {
-        let margin = self.margin(text);
+        let (margin, at) = self.worst(text);
         let [likely, hint, alone] = self.margins;
         let settles = match margin {
             margin if margin >= alone => Settles::Alone,
@@ -128,14 +141,13 @@ impl Model {
         // 50 lies where a likely finding becomes sure.
         let clean = 1.0 / (1.0 + (margin - likely).exp());
         let value = (clean * 100.0).round().clamp(1.0, 99.0) as u8;
-        Score { value, margin, settles }
+        Score { value, margin, settles, at }
     }
 
-    /// The n-grams that weighed most towards an attack, the heaviest first.
-    pub fn heaviest(&self, text: &[u8]) -> Vec<String> {
-        let worst = windows(text).max_by(|a, b| self.window_margin(a).total_cmp(&self.window_margin(b)));
+    /// The n-grams of a window that weighed most towards an attack, the heaviest first.
+    pub fn heaviest(&self, window: &[u8]) -> Vec<String> {
         let mut grams: Vec<(i8, String)> = Vec::new();
-        features(worst.unwrap_or_default(), &mut |index, gram| {
+        features(window, &mut |index, gram| {
             let weight = self.weights.get(index).copied().unwrap_or(0);
             if weight > 0 && gram.len() >= 3 {
                 grams.push((weight, gram.escape_ascii().to_string()));
@@ -158,36 +170,75 @@ pub fn windows(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// Calls `each` with the index of every feature of a window and the text it stands for.
 pub fn features(window: &[u8], each: &mut dyn FnMut(usize, &[u8])) {
-    let mut plain = [0u8; WINDOW_BYTES + 2];
-    let mut shape = [0u8; WINDOW_BYTES + 2];
-    let (mut plain_len, mut shape_len) = (1usize, 1usize);
-    plain[0] = 1;
-    shape[0] = 1;
-    for &byte in window.iter().take(WINDOW_BYTES) {
-        let normal = match byte {
+    let normal = Normal::of(window);
+    for (text, shortest, seed) in [(normal.plain(), 2, 0), (normal.shape(), 3, 1)] {
+        grams(text, shortest, seed, &mut |index, at, size| {
+            each(index, text.get(at + 1 - size..=at).unwrap_or_default());
+        });
+    }
+}
+
+/// A window without what an attacker changes for free, and its shape; both between marks for the beginning and the end.
+struct Normal {
+    plain: [u8; WINDOW_BYTES + 2],
+    plain_len: usize,
+    shape: [u8; WINDOW_BYTES + 2],
+    shape_len: usize,
+}
+
+impl Normal {
+    fn of(window: &[u8]) -> Self {
+        let mut normal =
+            Self { plain: [0; WINDOW_BYTES + 2], plain_len: 0, shape: [0; WINDOW_BYTES + 2], shape_len: 0 };
+        push(&mut normal.plain, &mut normal.plain_len, 1);
+        push(&mut normal.shape, &mut normal.shape_len, 1);
+        let (mut last_plain, mut last_shape) = (1, 1);
+        for &byte in window.iter().take(WINDOW_BYTES) {
+            let [plain, shape] = SIGNS.get(byte as usize).copied().unwrap_or_default();
+            if !(plain == last_plain && matches!(plain, b'0' | b' ' | 0x80)) {
+                push(&mut normal.plain, &mut normal.plain_len, plain);
+                last_plain = plain;
+            }
+            if !(shape == last_shape && matches!(shape, b'0' | b' ' | b'a')) {
+                push(&mut normal.shape, &mut normal.shape_len, shape);
+                last_shape = shape;
+            }
+        }
+        push(&mut normal.plain, &mut normal.plain_len, 2);
+        push(&mut normal.shape, &mut normal.shape_len, 2);
+        normal
+    }
+
+    fn plain(&self) -> &[u8] {
+        self.plain.get(..self.plain_len).unwrap_or_default()
+    }
+
+    fn shape(&self) -> &[u8] {
+        self.shape.get(..self.shape_len).unwrap_or_default()
+    }
+}
+
+/// What a byte is normalised to, and which kind of sign it is.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+static SIGNS: [[u8; 2]; 256] = {
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0usize;
+    while byte < 256 {
+        let plain = match byte as u8 {
             b'0'..=b'9' => b'0',
             b' ' | b'\t'..=b'\r' => b' ',
             0x80.. => 0x80,
             byte => byte.to_ascii_lowercase(),
         };
-        let previous = plain.get(plain_len - 1).copied().unwrap_or(0);
-        if !(matches!(normal, b'0' | b' ' | 0x80) && previous == normal) {
-            push(&mut plain, &mut plain_len, normal);
-        }
-        let sign = match normal {
+        let shape = match plain {
             b'a'..=b'z' | b'_' | 0x80 => b'a',
             other => other,
         };
-        let previous = shape.get(shape_len - 1).copied().unwrap_or(0);
-        if !(matches!(sign, b'0' | b' ' | b'a') && previous == sign) {
-            push(&mut shape, &mut shape_len, sign);
-        }
+        table[byte] = [plain, shape];
+        byte += 1;
     }
-    push(&mut plain, &mut plain_len, 2);
-    push(&mut shape, &mut shape_len, 2);
-    grams(plain.get(..plain_len).unwrap_or_default(), &[2, 3, 4], 0, each);
-    grams(shape.get(..shape_len).unwrap_or_default(), &[3, 4], 1, each);
-}
+    table
+};
 
 fn push(buffer: &mut [u8], length: &mut usize, byte: u8) {
     if let Some(slot) = buffer.get_mut(*length) {
@@ -196,25 +247,42 @@ fn push(buffer: &mut [u8], length: &mut usize, byte: u8) {
     }
 }
 
-fn grams(text: &[u8], sizes: &[usize], seed: u32, each: &mut dyn FnMut(usize, &[u8])) {
-    for &size in sizes {
-        for gram in text.windows(size) {
-            let word = gram.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte));
-            let mixed = (word ^ (seed << 5 | size as u32).wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
-            let mixed = (mixed ^ mixed >> 15).wrapping_mul(0xc2b2_ae35);
-            each((mixed >> (32 - WEIGHT_BITS)) as usize, gram);
+/// Calls `each` with the index of every n-gram of `shortest` to four signs, where it ends, and how many signs it has.
+fn grams(text: &[u8], shortest: usize, seed: u32, each: &mut impl FnMut(usize, usize, usize)) {
+    let mut word = 0u32;
+    for (at, &byte) in text.iter().enumerate() {
+        word = word << 8 | u32::from(byte);
+        if at > 0 && shortest <= 2 {
+            each(index(word & 0xffff, seed, 2), at, 2);
+        }
+        if at > 1 {
+            each(index(word & 0xff_ffff, seed, 3), at, 3);
+        }
+        if at > 2 {
+            each(index(word, seed, 4), at, 4);
         }
     }
 }
 
+/// The place of an n-gram among the weights: multiplied and mixed, so that neighbours lie apart.
+const fn index(word: u32, seed: u32, size: u32) -> usize {
+    let mixed = (word ^ (seed << 5 | size).wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
+    let mixed = (mixed ^ mixed >> 15).wrapping_mul(0xc2b2_ae35);
+    (mixed >> (32 - WEIGHT_BITS)) as usize
+}
+
 /// Scores a text with the shipped model.
 pub(super) fn judge(text: &Text<'_>) -> Score {
-    MODEL.as_ref().map_or(Score { value: 50, margin: 0.0, settles: Settles::Nothing }, |model| model.score(text.raw))
+    MODEL
+        .as_ref()
+        .map_or(Score { value: 50, margin: 0.0, settles: Settles::Nothing, at: 0 }, |model| model.score(text.raw))
 }
 
 /// What weighed most, for the evidence: fragments of four signs at most.
-pub(super) fn explain(text: &Text<'_>) -> String {
-    let grams = MODEL.as_ref().map(|model| model.heaviest(text.raw)).unwrap_or_default();
+pub(super) fn explain(text: &Text<'_>, score: &Score) -> String {
+    let window = text.raw.get(score.at..).unwrap_or_default();
+    let window = window.get(..window.len().min(WINDOW_BYTES)).unwrap_or_default();
+    let grams = MODEL.as_ref().map(|model| model.heaviest(window)).unwrap_or_default();
     grams.iter().map(|gram| format!("`{gram}`")).collect::<Vec<_>>().join(" ")
 }
 

@@ -204,11 +204,12 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     }
     let quoted = quoted_code(text.low);
     if text.classes.any(Classes::ANGLE) {
+        let anywhere = Anywhere::of(text.low);
         for (count, at) in memchr::memchr_iter(b'<', text.low).take(2048).enumerate() {
             let shown = quoted.iter().any(|&(from, to)| at >= from && at < to);
             // The first tags are looked at in full; of thousands each only at its front, to bound the time.
-            let looked = if count < 64 { 512 } else { 96 };
-            tag(text, at, looked, shown, weight);
+            let looked = if count < 64 { 512 } else { 64 };
+            tag(text, at, looked, shown, &anywhere, weight);
         }
     }
     handler_outside_tag(text, weight);
@@ -216,8 +217,25 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     sink(text, weight);
 }
 
+/// Which fragments stand anywhere in a text, looked for once and not in every tag again.
+struct Anywhere {
+    address: bool,
+    style: bool,
+    document: bool,
+}
+
+impl Anywhere {
+    fn of(low: &[u8]) -> Self {
+        Self {
+            address: has(low, "script:") || has(low, "data:") || has(low, "base64,"),
+            style: has(low, "expression(") || has(low, "-moz-binding") || has(low, "behavior:"),
+            document: has(low, "<html") || has(low, "<head") || has(low, "<!doctype html"),
+        }
+    }
+}
+
 /// A tag begins at `at`: how dangerous it and its attributes are.
-fn tag(text: &Text<'_>, at: usize, looked: usize, shown: bool, weight: &mut Weight) {
+fn tag(text: &Text<'_>, at: usize, looked: usize, shown: bool, anywhere: &Anywhere, weight: &mut Weight) {
     let inner = text.from(at + 1);
     // Parsers skip these between the angle and the name, or filters do.
     let inner = inner
@@ -273,8 +291,7 @@ fn tag(text: &Text<'_>, at: usize, looked: usize, shown: bool, weight: &mut Weig
                 .iter()
                 .any(|name| has(attributes, name));
         let embed = local == b"iframe" && has(inside, "src=\"https://") && handler(attributes).is_none();
-        let document = has(text.low, "<html") || has(text.low, "<head") || has(text.low, "<!doctype html");
-        let of_document = document && matches!(local, b"meta" | b"link" | b"style" | b"base" | b"xml");
+        let of_document = anywhere.document && matches!(local, b"meta" | b"link" | b"style" | b"base" | b"xml");
         weight.add(
             match (shown, loads) {
                 (true, _) => 2,
@@ -286,15 +303,16 @@ fn tag(text: &Text<'_>, at: usize, looked: usize, shown: bool, weight: &mut Weig
             "active tag",
         );
     }
-    if has(inside, "script:")
-        || has(inside, "data:text/html")
-        || has(inside, "data:application")
-        || has(inside, "data:image/svg")
-        || has(inside, "base64,") && active
+    if anywhere.address
+        && (has(inside, "script:")
+            || has(inside, "data:text/html")
+            || has(inside, "data:application")
+            || has(inside, "data:image/svg")
+            || has(inside, "base64,") && active)
     {
         weight.add(if shown { 6 } else { 9 }, "script address in a tag");
     }
-    if has(inside, "expression(") || has(inside, "-moz-binding") || has(inside, "behavior:") {
+    if anywhere.style && (has(inside, "expression(") || has(inside, "-moz-binding") || has(inside, "behavior:")) {
         weight.add(7, "active style");
     }
     if let Some(known) = handler(attributes) {
@@ -319,7 +337,8 @@ fn handler(attributes: &[u8]) -> Option<bool> {
         if before.is_some_and(|byte| is_word(byte) && byte != b'_' || byte == b'-' || byte == b'.') {
             continue;
         }
-        let (name, after) = split_word(attributes.get(at..).unwrap_or_default());
+        // Longer names are no events.
+        let (name, after) = split_word(window(attributes.get(at..).unwrap_or_default(), 48));
         if !(4..=28).contains(&name.len()) || !name.iter().all(u8::is_ascii_alphabetic) {
             continue;
         }

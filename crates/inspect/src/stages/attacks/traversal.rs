@@ -282,10 +282,6 @@ fn remote_file(text: &Text<'_>, weight: &mut Weight) {
     let scheme =
         ["http://", "https://", "ftp://", "ftps://"].iter().find(|scheme| text.low.starts_with(scheme.as_bytes()));
     let Some(scheme) = scheme else { return };
-    let name = match text.spot {
-        Spot::Query(name) | Spot::Form(name) => name.to_ascii_lowercase(),
-        _ => Vec::new(),
-    };
     const PATHS: &[&str] = &[
         "path]",
         "absolute_path",
@@ -312,15 +308,19 @@ fn remote_file(text: &Text<'_>, weight: &mut Weight) {
         "theme_dir",
         "plugin_dir",
     ];
-    if PATHS.iter().any(|part| has(&name, part)) {
-        weight.add(10, "an address for a path");
+    if let Spot::Query(name) | Spot::Form(name) = text.spot {
+        let name = name.to_ascii_lowercase();
+        weight.add(if PATHS.iter().any(|part| has(&name, part)) { 10 } else { 0 }, "an address for a path");
     }
     let rest = text.from(scheme.len());
     let host = rest.split(|byte| matches!(byte, b'/' | b'?')).next().unwrap_or_default();
     let bare = host.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b':')) || host.starts_with(b"[");
+    let ends_in_mark = text.low.ends_with(b"?") || text.low.ends_with(b"%00");
+    if !bare && !ends_in_mark {
+        return;
+    }
     let script =
         [".php", ".asp", ".jsp", ".txt", ".cgi", ".gif?", ".pl", ".sh"].iter().any(|ending| has(text.low, ending));
-    let ends_in_mark = text.low.ends_with(b"?") || text.low.ends_with(b"%00");
     weight.add(
         if script && (bare || ends_in_mark) {
             8

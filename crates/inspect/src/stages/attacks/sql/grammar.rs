@@ -11,6 +11,8 @@ const TOKENS_MAX: usize = 20_000;
 struct Stream<'t> {
     low: &'t [u8],
     tokens: Vec<Token>,
+    /// Where the word `from` stands among the tokens.
+    froms: Vec<u32>,
     /// A comment stands behind the last token.
     ends_in_comment: Option<&'t [u8]>,
     /// Comments between tokens, empty ones in the place of spaces.
@@ -26,6 +28,7 @@ pub(super) fn weigh(text: &Text<'_>, inside: Inside) -> Option<Weight> {
     let mut stream = Stream {
         low: text.low,
         tokens: Vec::with_capacity(all.len().min(TOKENS_MAX)),
+        froms: Vec::new(),
         ends_in_comment: None,
         glue_comments: 0,
         breaks: inside != Inside::Bare,
@@ -38,17 +41,37 @@ pub(super) fn weigh(text: &Text<'_>, inside: Inside) -> Option<Weight> {
             Kind::Comment => {
                 stream.glue_comments += usize::from(token.end - token.start >= 4 && !stream.tokens.is_empty())
             }
-            _ => stream.tokens.push(*token),
+            _ => {
+                if token.kind == Kind::Word && token.of(text.low) == b"from" {
+                    stream.froms.push(stream.tokens.len() as u32);
+                }
+                stream.tokens.push(*token);
+            }
         }
     }
     let mut weight = Weight::default();
+    // Only tokens that can begin a fragment are looked at; most words of a text begin none.
     for at in 0..stream.tokens.len() {
-        stream.union_select(at, &mut weight);
-        stream.condition(at, &mut weight);
-        stream.stacked(at, &mut weight);
-        stream.subquery(at, &mut weight);
-        stream.clause(at, &mut weight);
-        stream.version_comment(at, &mut weight);
+        // Right behind the string that was left a statement may be wrapped in signs.
+        if at <= 3 && stream.kind(at) != Some(Kind::Word) {
+            stream.clause(at, &mut weight);
+        }
+        match stream.kind(at) {
+            Some(Kind::Logic) => stream.condition(at, &mut weight),
+            Some(Kind::Semicolon) => stream.stacked(at, &mut weight),
+            Some(Kind::Version) => stream.version_comment(at, &mut weight),
+            Some(Kind::Word) => match stream.text(at) {
+                b"union" | b"intersect" | b"except" | b"minus" => stream.union_select(at, &mut weight),
+                b"or" | b"and" | b"xor" => stream.condition(at, &mut weight),
+                b"select" => {
+                    stream.subquery(at, &mut weight);
+                    stream.clause(at, &mut weight);
+                }
+                word if at <= 3 || begins_clause(word) => stream.clause(at, &mut weight),
+                _ => {}
+            },
+            _ => {}
+        }
     }
     stream.after_break(&mut weight);
     if stream.glue_comments >= 2 && weight.points > 0 {
@@ -357,7 +380,6 @@ impl<'t> Stream<'t> {
         if !self.is(at, &["select"]) {
             return;
         }
-        let from = (at + 1..self.tokens.len().min(at + 40)).find(|&index| self.is(index, &["from"]));
         let in_parens = at > 0 && matches!(self.kind(at - 1), Some(Kind::Left));
         let listed = self.select_list(at + 1) || self.kind(at + 1) == Some(Kind::Left);
         if !listed {
@@ -377,6 +399,8 @@ impl<'t> Stream<'t> {
                 weight.add(if self.prose { 2 } else { 4 }, "in an expression");
             }
         }
+        let next_from = self.froms.partition_point(|&from| from as usize <= at);
+        let from = self.froms.get(next_from).map(|&from| from as usize).filter(|&from| from < at + 40);
         if from.is_some_and(|from| matches!(self.kind(from + 1), Some(Kind::Word | Kind::Left | Kind::Variable))) {
             // A whole query as a value is odd, but some interfaces take just that.
             weight.add(
@@ -501,6 +525,57 @@ impl<'t> Stream<'t> {
             }
         }
     }
+}
+
+/// Words at which [`Stream::clause`] may find something: clauses, comparisons, choices, statements.
+fn begins_clause(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"order"
+            | b"group"
+            | b"having"
+            | b"where"
+            | b"rlike"
+            | b"regexp"
+            | b"like"
+            | b"between"
+            | b"limit"
+            | b"procedure"
+            | b"into"
+            | b"for"
+            | b"waitfor"
+            | b"iif"
+            | b"if"
+            | b"elt"
+            | b"make_set"
+            | b"decode"
+            | b"nullif"
+            | b"case"
+            | b"drop"
+            | b"create"
+            | b"alter"
+            | b"insert"
+            | b"merge"
+            | b"replace"
+            | b"delete"
+            | b"truncate"
+            | b"update"
+            | b"exec"
+            | b"execute"
+            | b"declare"
+            | b"shutdown"
+            | b"set"
+            | b"while"
+            | b"begin"
+            | b"load"
+            | b"grant"
+            | b"revoke"
+            | b"attach"
+            | b"copy"
+            | b"do"
+            | b"call"
+            | b"rename"
+    )
 }
 
 struct Operand {
