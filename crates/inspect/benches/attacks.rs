@@ -4,7 +4,7 @@
 //! 10 us; no text costs more than 60 ns a byte.
 
 use bytes::Bytes;
-use inspect::http1::{canonical_target, parse_request};
+use inspect::http1::{ParsedRequest, canonical_target, parse_request};
 use inspect::stage::Stage;
 use inspect::stages::attacks::{AttackPolicy, Attacks, judge_body};
 use inspect::stages::hygiene::Hygiene;
@@ -68,18 +68,18 @@ fn get_attacks(bencher: divan::Bencher<'_, '_>) {
 /// The same request from clients that were never seen: nothing of it is remembered.
 #[divan::bench]
 fn get_of_new_clients_hygiene_and_attacks(bencher: divan::Bencher<'_, '_>) {
-    let clients: Vec<_> = (0..4096).filter_map(|at| parse_of_client(at)).collect();
+    let clients: Vec<_> = (0..4096).filter_map(parse_of_client).collect();
     let policy = Policy::new(ApiName::from("bench"), Mode::Block);
     let peer = std::net::IpAddr::from([192, 0, 2, 7]);
     let connection = ConnectionFacts { peer, tls: true, sni: None, client_certificate: None };
     let mut next = 0usize;
     bencher.bench_local(|| {
         next += 1;
-        let Some((parsed, canonical)) = clients.get(next % clients.len()) else { return 0 };
+        let Some((parsed, path, query)) = clients.get(next % clients.len()) else { return 0 };
         let request = RequestView {
             head: &parsed.head,
-            path: &canonical.path,
-            query: canonical.query.as_deref(),
+            path,
+            query: query.as_deref(),
             framing: parsed.framing,
             notes: &parsed.notes,
             connection: &connection,
@@ -98,7 +98,7 @@ fn get_of_new_clients_hygiene_and_attacks(bencher: divan::Bencher<'_, '_>) {
 }
 
 /// The request with another value in every field that differs between clients, and in those that mostly do not.
-fn parse_of_client(at: usize) -> Option<(inspect::http1::Parsed, inspect::http1::CanonicalTarget)> {
+fn parse_of_client(at: usize) -> Option<(ParsedRequest, Vec<u8>, Option<Vec<u8>>)> {
     let text = GET
         .replace("Safari/537.36", &format!("Safari/5{at}.36"))
         .replace("q=0.8\r\nAccept-Enc", &format!("q=0.{at}\r\nAccept-Enc"))
@@ -110,7 +110,8 @@ fn parse_of_client(at: usize) -> Option<(inspect::http1::Parsed, inspect::http1:
         .replace("api.example", &format!("api{at}.example"));
     let parsed = parse_request(Bytes::from(text), &Limits::default()).ok()?;
     let canonical = canonical_target(parsed.head.path(), parsed.head.query());
-    Some((parsed, canonical))
+    let (path, query) = (canonical.path.to_vec(), canonical.query.map(|query| query.to_vec()));
+    Some((parsed, path, query))
 }
 
 #[divan::bench]
@@ -163,4 +164,13 @@ fn worst_of(bencher: divan::Bencher<'_, '_>, unit: &str) {
         judge_body(&policy, divan::black_box(&body), &|_| false, &mut findings);
         findings.len()
     });
+}
+
+/// A response of 2 KB that gives nothing away.
+#[divan::bench]
+fn leakage_2_kb(bencher: divan::Bencher<'_, '_>) {
+    let text = order();
+    bencher
+        .counter(divan::counter::BytesCount::new(text.len()))
+        .bench_local(|| inspect::stages::leakage::leaks(divan::black_box(text.as_bytes())).len());
 }

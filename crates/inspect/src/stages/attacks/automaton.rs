@@ -65,18 +65,40 @@ impl Automaton {
 
     /// Calls `each` with the index of every fragment found and the offset behind it.
     pub(crate) fn scan(&self, text: &[u8], each: &mut dyn FnMut(usize, usize)) {
-        let mut state = 0u32;
+        let mut state = State::default();
         for (at, &byte) in text.iter().enumerate() {
-            let column = self.column.get(byte as usize).copied().unwrap_or(0);
-            let next = self.next.get(state as usize + column as usize).copied().unwrap_or(0);
-            state = next & !OUTPUT;
-            if next & OUTPUT != 0 {
-                let list = self.output.get(state as usize / self.columns).copied().unwrap_or(0);
-                for &index in self.lists.get(list as usize).map_or(&[][..], Vec::as_slice) {
+            state = self.step(state, byte);
+            if state.is_end() {
+                for &index in self.ends(state) {
                     each(index as usize, at + 1);
                 }
             }
         }
+    }
+
+    /// The state behind one more byte.
+    #[inline]
+    pub(crate) fn step(&self, state: State, byte: u8) -> State {
+        let column = self.column.get(byte as usize).copied().unwrap_or(0);
+        State(self.next.get((state.0 & !OUTPUT) as usize + column as usize).copied().unwrap_or(0))
+    }
+
+    /// The fragments that end where a state was reached.
+    pub(crate) fn ends(&self, state: State) -> &[u16] {
+        let list = self.output.get((state.0 & !OUTPUT) as usize / self.columns).copied().unwrap_or(0);
+        self.lists.get(list as usize).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Where in its fragments the automaton is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct State(u32);
+
+impl State {
+    /// True when some fragment ends here.
+    #[inline]
+    pub(crate) const fn is_end(self) -> bool {
+        self.0 & OUTPUT != 0
     }
 }
 

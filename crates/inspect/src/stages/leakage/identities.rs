@@ -6,37 +6,40 @@ use model::reason::LeakReason::{Email, NationalId};
 
 use super::Found;
 
-/// Adds the identities of a text.
-pub(super) fn find(text: &[u8], found: &mut Found) {
-    for at in memchr::memchr_iter(b'@', text) {
-        if is_address(text, at) {
-            found.add(Email, Confidence::Hint, "e-mail addresses");
-        }
-    }
-    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    for word in text.split(|&byte| !is_part(byte)) {
-        if !(9..=16).contains(&word.len()) {
-            continue;
-        }
-        let (what, confidence) = if spanish(word) {
-            ("a Spanish identity number", Confidence::Likely)
-        } else if italian(word) {
-            ("an Italian tax code", Confidence::Sure)
-        } else if american(word) {
-            ("a US social security number", Confidence::Hint)
-        } else if brazilian(word) {
-            ("a Brazilian CPF", Confidence::Sure)
-        } else if french(word) {
-            ("a French social security number", Confidence::Likely)
-        } else {
-            continue;
-        };
-        found.add(NationalId, confidence, what);
+/// Adds the address around the sign at `at`.
+pub(super) fn judge_address(text: &[u8], at: usize, found: &mut Found) {
+    if let Some(address) = address(text, at) {
+        found.add(Email, Confidence::Hint, "e-mail addresses", address);
     }
 }
 
-/// A local part before the sign, a host with a dot behind it.
-fn is_address(text: &[u8], at: usize) -> bool {
+/// Adds the identity number that begins at the digit or capital at `at`.
+pub(super) fn judge(text: &[u8], at: usize, found: &mut Found) {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    let rest = text.get(at..).unwrap_or_default();
+    let length = rest.iter().take(17).take_while(|&&byte| is_part(byte)).count();
+    let word = rest.get(..length).unwrap_or_default();
+    if !(9..=16).contains(&length) {
+        return;
+    }
+    let (what, confidence) = if spanish(word) {
+        ("a Spanish identity number", Confidence::Likely)
+    } else if italian(word) {
+        ("an Italian tax code", Confidence::Sure)
+    } else if american(word) {
+        ("a US social security number", Confidence::Hint)
+    } else if brazilian(word) {
+        ("a Brazilian CPF", Confidence::Sure)
+    } else if french(word) {
+        ("a French social security number", Confidence::Likely)
+    } else {
+        return;
+    };
+    found.add(NationalId, confidence, what, at..at + length);
+}
+
+/// Where an address stands: a local part before the sign, a host with a dot behind it.
+fn address(text: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
     let local = text.get(at.saturating_sub(64)..at).unwrap_or_default();
     let before = local
         .iter()
@@ -47,7 +50,8 @@ fn is_address(text: &[u8], at: usize) -> bool {
     let host =
         rest.iter().take(64).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();
     let host = rest.get(..host).unwrap_or_default();
-    before > 0 && host.iter().position(|&byte| byte == b'.').is_some_and(|dot| dot > 0 && dot + 2 < host.len())
+    let dotted = host.iter().position(|&byte| byte == b'.').is_some_and(|dot| dot > 0 && dot + 2 < host.len());
+    (before > 0 && dotted).then(|| at - before..at + 1 + host.len())
 }
 
 /// Eight digits (or X, Y, Z and seven) and a letter that is their remainder by 23.

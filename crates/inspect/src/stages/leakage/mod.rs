@@ -4,19 +4,30 @@
 //! Whatever has a check digit is checked, so that an order number is no card number. Findings are reported once per kind
 //! with their count; evidence never repeats what was found.
 //!
-//! Left out so far: bodies that stream through, and masking.
+//! One pass over the text finds everything: an automaton over the fragments of traces and secrets, and beside it the
+//! classes of bytes, which say where a number or an address may begin; only there are the validators asked.
+//!
+//! What is masked ([`mask`]) leaves the gateway with the same length, while it streams.
 
 mod identities;
+pub mod mask;
 mod numbers;
 mod secrets;
 mod traces;
 
+use std::ops::Range;
+use std::sync::LazyLock;
+
 use model::finding::{Confidence, Finding, Findings, Place};
 use model::head::Known;
+use model::ids::EndpointId;
 use model::reason::{LeakReason, Reason, StageId};
+
+use mask::Mask;
 
 use crate::policy::Policy;
 use crate::stage::Stage;
+use crate::stages::attacks::automaton::{Automaton, State};
 use crate::view::{BodyView, BodyWish, RequestView, ResponseView, is_opaque, media_type};
 
 /// Whether e-mail addresses in responses are reported.
@@ -36,6 +47,31 @@ pub struct LeakagePolicy {
     pub emails: Emails,
     /// What is not looked for, because the API gives it out by design.
     pub allowed: Vec<LeakReason>,
+    /// What is made unreadable on its way to the client, and where.
+    pub masks: Vec<Masked>,
+}
+
+/// A kind of thing that is masked in responses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Masked {
+    /// The kind. Traces and database errors are sentences and are never masked.
+    pub reason: LeakReason,
+    /// Only at this endpoint; `None` for the whole API.
+    pub endpoint: Option<EndpointId>,
+    /// Only under this path prefix in canonical form; empty for every path.
+    pub path_prefix: String,
+}
+
+impl LeakagePolicy {
+    /// What is masked in the response to a request; `None` when nothing is.
+    pub fn mask_at(&self, endpoint: Option<EndpointId>, path: &[u8]) -> Option<Mask> {
+        let kinds = self.masks.iter().filter(|masked| {
+            let Masked { reason: _, endpoint: at, path_prefix } = masked;
+            (at.is_none() || *at == endpoint) && path.starts_with(path_prefix.as_bytes())
+        });
+        let kinds: Vec<LeakReason> = kinds.map(|masked| masked.reason).collect();
+        (!kinds.is_empty()).then(|| Mask::new(kinds))
+    }
 }
 
 /// The stage.
@@ -98,29 +134,93 @@ pub struct Leak {
 
 /// Everything a text gives away, each kind of thing once.
 pub fn leaks(text: &[u8]) -> Vec<Leak> {
-    let mut found = Found(Vec::new());
-    traces::find(text, &mut found);
-    secrets::find(text, &mut found);
-    numbers::find(text, &mut found);
-    identities::find(text, &mut found);
-    found.0.retain(|leak| leak.reason != LeakReason::Email || leak.count >= EMAILS_MIN);
-    found.0
+    let mut found = Found::default();
+    search(text, &mut found);
+    found.leaks.retain(|leak| leak.reason != LeakReason::Email || leak.count >= EMAILS_MIN);
+    found.leaks
 }
 
 /// Fewer addresses are what a user's own profile holds.
 const EMAILS_MIN: u32 = 5;
 
-/// What was found so far.
-pub(super) struct Found(Vec<Leak>);
+/// The fragments of traces, then those of secrets.
+static FRAGMENTS: LazyLock<Automaton> =
+    LazyLock::new(|| Automaton::new(traces::fragments().chain(secrets::fragments())));
+
+/// A letter, digit, dot, hyphen or underscore: what goes on with a word.
+const PART: u8 = 1;
+/// A digit or capital letter: what a number with check digits may begin with.
+const OPENS: u8 = 2;
+/// `@`.
+const AT: u8 = 4;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which checks the bounds")]
+static CLASS: [u8; 256] = {
+    let mut table = [0u8; 256];
+    let mut byte = 0usize;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'0'..=b'9' | b'A'..=b'Z' => PART | OPENS,
+            b'a'..=b'z' | b'.' | b'-' | b'_' => PART,
+            b'@' => AT,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// One pass over a text.
+fn search(text: &[u8], found: &mut Found) {
+    let mut state = State::default();
+    let mut weak = traces::Weak::default();
+    let mut before = 0u8;
+    // A number in groups is one number: its groups are not looked at again.
+    let mut numbers_from = 0usize;
+    for (at, &byte) in text.iter().enumerate() {
+        state = FRAGMENTS.step(state, byte);
+        if state.is_end() {
+            for &index in FRAGMENTS.ends(state) {
+                match usize::from(index).checked_sub(traces::COUNT) {
+                    None => traces::judge(text, usize::from(index), at + 1, &mut weak, found),
+                    Some(index) => secrets::judge(text, index, at + 1, found),
+                }
+            }
+        }
+        let class = CLASS.get(usize::from(byte)).copied().unwrap_or(0);
+        if class & (OPENS | AT) != 0 {
+            if class & AT != 0 {
+                identities::judge_address(text, at, found);
+            } else if before & PART == 0 {
+                if at >= numbers_from {
+                    numbers_from = at + numbers::judge(text, at, found);
+                }
+                identities::judge(text, at, found);
+            }
+        }
+        before = class;
+    }
+}
+
+/// What was found so far, and where.
+#[derive(Default)]
+pub(super) struct Found {
+    leaks: Vec<Leak>,
+    /// Where, when that is asked for.
+    spans: Option<Vec<(LeakReason, Range<usize>)>>,
+}
 
 impl Found {
-    fn add(&mut self, reason: LeakReason, confidence: Confidence, what: &'static str) {
-        match self.0.iter_mut().find(|leak| leak.reason == reason && leak.what == what) {
+    fn add(&mut self, reason: LeakReason, confidence: Confidence, what: &'static str, span: Range<usize>) {
+        if let Some(spans) = &mut self.spans {
+            spans.push((reason, span));
+        }
+        match self.leaks.iter_mut().find(|leak| leak.reason == reason && leak.what == what) {
             Some(leak) => {
                 leak.count += 1;
                 leak.confidence = leak.confidence.max(confidence);
             }
-            None => self.0.push(Leak { reason, confidence, what, count: 1 }),
+            None => self.leaks.push(Leak { reason, confidence, what, count: 1 }),
         }
     }
 }

@@ -5,28 +5,20 @@ use model::reason::LeakReason::{CardNumber, Iban};
 
 use super::Found;
 
-/// Adds the numbers of a text.
-pub(super) fn find(text: &[u8], found: &mut Found) {
-    let mut at = 0;
-    while let Some(&byte) = text.get(at) {
-        let begins = at == 0
-            || text
-                .get(at - 1)
-                .is_none_or(|before| !before.is_ascii_alphanumeric() && !matches!(before, b'.' | b'-' | b'_'));
-        if begins && byte.is_ascii_digit() {
-            let (digits, length) = grouped_digits(text.get(at..).unwrap_or_default());
-            if let Some(brand) = card(&digits) {
-                // Unspaced numbers of this length are also identifiers: the check digit lets one in ten through.
-                let spaced = length > digits.len();
-                found.add(CardNumber, if spaced { Confidence::Sure } else { Confidence::Likely }, brand);
-            }
-            at += length.max(1);
-        } else if begins && byte.is_ascii_uppercase() {
-            at += iban(text.get(at..).unwrap_or_default(), found).max(1);
-        } else {
-            at += 1;
-        }
+/// Adds the number that begins at the digit or capital at `at`; gives how many bytes were looked at.
+pub(super) fn judge(text: &[u8], at: usize, found: &mut Found) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    if !rest.first().is_some_and(u8::is_ascii_digit) {
+        return iban(rest, at, found).max(1);
     }
+    let (digits, length) = grouped_digits(rest);
+    if let Some(brand) = card(&digits) {
+        // Unspaced numbers of this length are also identifiers: the check digit lets one in ten through.
+        let spaced = length > digits.len();
+        let confidence = if spaced { Confidence::Sure } else { Confidence::Likely };
+        found.add(CardNumber, confidence, brand, at..at + length);
+    }
+    length.max(1)
 }
 
 /// Up to 19 digits, in groups split by one space or hyphen each, and how many bytes they take.
@@ -143,13 +135,14 @@ const LENGTHS: &[(&[u8; 2], usize)] = &[
     (b"GE", 22),
 ];
 
-/// Adds an IBAN at the front of `text`; gives how many bytes were looked at as a word.
-fn iban(text: &[u8], found: &mut Found) -> usize {
+/// Adds an IBAN at the front of `text`, which begins at `start`; gives how many bytes were looked at as a word.
+fn iban(text: &[u8], start: usize, found: &mut Found) -> usize {
     let word = text.iter().take(64).take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    let Some(&(_, wanted)) = LENGTHS.iter().find(|(country, _)| text.starts_with(*country)) else { return word };
+    // The check digits tell most words apart before their country is looked up.
     if !text.get(2..4).is_some_and(|digits| digits.iter().all(u8::is_ascii_digit)) {
         return word;
     }
+    let Some(&(_, wanted)) = LENGTHS.iter().find(|(country, _)| text.starts_with(*country)) else { return word };
     let mut characters = smallvec::SmallVec::<[u8; 36]>::new();
     let mut length = 0;
     for (at, &byte) in text.iter().enumerate().take(48) {
@@ -164,7 +157,7 @@ fn iban(text: &[u8], found: &mut Found) -> usize {
     }
     let ends = text.get(length).is_none_or(|byte| !byte.is_ascii_alphanumeric());
     if characters.len() == wanted && ends && mod97(&characters) {
-        found.add(Iban, Confidence::Sure, "an IBAN");
+        found.add(Iban, Confidence::Sure, "an IBAN", start..start + length);
         return length;
     }
     word

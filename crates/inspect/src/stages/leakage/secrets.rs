@@ -1,12 +1,9 @@
 //! Secrets: keys and tokens by the prefix their issuer gave them, checked by their checksum where they have one.
 
-use std::sync::LazyLock;
-
 use model::finding::Confidence;
 use model::reason::LeakReason::Secret;
 
 use super::Found;
-use crate::stages::attacks::automaton::Automaton;
 
 /// A form of secret: its prefix, which characters follow, how many, what it is.
 struct Form {
@@ -102,29 +99,36 @@ const KEYS: &[&str] = &[
     "-----begin pgp private key block-----",
 ];
 
-static PREFIXES: LazyLock<Automaton> =
-    LazyLock::new(|| Automaton::new(FORMS.iter().map(|form| form.prefix).chain(KEYS.iter().copied())));
-
-/// Adds the secrets of a text.
-pub(super) fn find(text: &[u8], found: &mut Found) {
-    PREFIXES.scan(text, &mut |index, end| {
-        let Some(form) = FORMS.get(index) else {
-            return found.add(Secret, Confidence::Sure, "a private key");
-        };
-        let start = end.saturating_sub(form.exact.len());
-        let begins = start == 0 || text.get(start - 1).is_some_and(|&before| !url_safe(before));
-        if !begins || text.get(start..end) != Some(form.exact) {
-            return;
-        }
-        let rest = text.get(end..).unwrap_or_default();
-        let length = rest.iter().take(form.most + 1).take_while(|&&byte| (form.body)(byte)).count();
-        let body = rest.get(..length).unwrap_or_default();
-        // A placeholder (`xxxx`, `EXAMPLE`) is what documentation shows.
-        if (form.least..=form.most).contains(&length) && !is_placeholder(body) && checksum_holds(form, body) {
-            found.add(Secret, Confidence::Sure, form.what);
-        }
-    });
+/// What is looked for, for the automaton of the stage.
+pub(super) fn fragments() -> impl Iterator<Item = &'static str> + Clone {
+    FORMS.iter().map(|form| form.prefix).chain(KEYS.iter().copied())
 }
+
+/// Adds the secret whose prefix, with this index, ends at `end`.
+pub(super) fn judge(text: &[u8], index: usize, end: usize, found: &mut Found) {
+    let Some(form) = FORMS.get(index) else {
+        let heading = KEYS.get(index - FORMS.len()).map_or(0, |heading| heading.len());
+        // The key itself stands behind its heading.
+        let rest = text.get(end..text.len().min(end + KEY_BYTES_MAX)).unwrap_or_default();
+        let body = memchr::memmem::find(rest, b"-----END").unwrap_or(rest.len());
+        return found.add(Secret, Confidence::Sure, "a private key", end - heading..end + body);
+    };
+    let start = end.saturating_sub(form.exact.len());
+    let begins = start == 0 || text.get(start - 1).is_some_and(|&before| !url_safe(before));
+    if !begins || text.get(start..end) != Some(form.exact) {
+        return;
+    }
+    let rest = text.get(end..).unwrap_or_default();
+    let length = rest.iter().take(form.most + 1).take_while(|&&byte| (form.body)(byte)).count();
+    let body = rest.get(..length).unwrap_or_default();
+    // A placeholder (`xxxx`, `EXAMPLE`) is what documentation shows.
+    if (form.least..=form.most).contains(&length) && !is_placeholder(body) && checksum_holds(form, body) {
+        found.add(Secret, Confidence::Sure, form.what, start..end + length);
+    }
+}
+
+/// Longest text behind the heading of a private key that is taken to belong to it.
+const KEY_BYTES_MAX: usize = 16 * 1024;
 
 fn is_placeholder(body: &[u8]) -> bool {
     let mut seen = [false; 256];

@@ -1,12 +1,9 @@
 //! Stack traces and database errors: lines that only a failing program writes.
 
-use std::sync::LazyLock;
-
 use model::finding::Confidence::{self, Likely, Sure};
 use model::reason::LeakReason::{self, SqlError, StackTrace};
 
 use super::Found;
-use crate::stages::attacks::automaton::Automaton;
 
 /// Fragments in lower case, what they show, and how sure that is.
 const FRAGMENTS: &[(&str, LeakReason, Confidence, &str)] = &[
@@ -77,28 +74,40 @@ const FRAGMENTS: &[(&str, LeakReason, Confidence, &str)] = &[
     ("ora-0", SqlError, Likely, "an error of Oracle"),
 ];
 
-static LINES: LazyLock<Automaton> = LazyLock::new(|| Automaton::new(FRAGMENTS.iter().map(|(fragment, ..)| *fragment)));
+/// What is looked for, for the automaton of the stage.
+pub(super) fn fragments() -> impl Iterator<Item = &'static str> + Clone {
+    FRAGMENTS.iter().map(|(fragment, ..)| *fragment)
+}
 
-/// Adds what stands in a text. Fragments that also stand in documentation count from the third on.
-pub(super) fn find(text: &[u8], found: &mut Found) {
-    let mut weak = [0u8; FRAGMENTS.len()];
-    LINES.scan(text, &mut |index, end| {
-        let Some(&(fragment, reason, confidence, what)) = FRAGMENTS.get(index) else { return };
-        let next = text.get(end).copied().unwrap_or(b' ');
-        // A file and its line; an error and its number.
-        if matches!(fragment, ".java:" | ".rb:" | "ora-0") && !next.is_ascii_digit() {
+/// How many fragments there are.
+pub(super) const COUNT: usize = FRAGMENTS.len();
+
+/// How often each of the fragments was seen that also stand in documentation: they count from the third on.
+pub(super) struct Weak([u8; FRAGMENTS.len()]);
+
+impl Default for Weak {
+    fn default() -> Self {
+        Self([0; FRAGMENTS.len()])
+    }
+}
+
+/// Adds the fragment with this index, which ends at `end`.
+pub(super) fn judge(text: &[u8], index: usize, end: usize, weak: &mut Weak, found: &mut Found) {
+    let Some(&(fragment, reason, confidence, what)) = FRAGMENTS.get(index) else { return };
+    let next = text.get(end).copied().unwrap_or(b' ');
+    // A file and its line; an error and its number.
+    if matches!(fragment, ".java:" | ".rb:" | "ora-0") && !next.is_ascii_digit() {
+        return;
+    }
+    if confidence == Confidence::Likely
+        && let Some(count) = weak.0.get_mut(index)
+    {
+        *count = count.saturating_add(1);
+        if *count < 3 && fragment != "ora-0" {
             return;
         }
-        if confidence == Confidence::Likely
-            && let Some(count) = weak.get_mut(index)
-        {
-            *count = count.saturating_add(1);
-            if *count < 3 && fragment != "ora-0" {
-                return;
-            }
-        }
-        found.add(reason, confidence, what);
-    });
+    }
+    found.add(reason, confidence, what, end - fragment.len()..end);
 }
 
 #[cfg(test)]
