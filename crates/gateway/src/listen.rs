@@ -51,7 +51,7 @@ impl Sockets {
             inherited.into_iter().filter_map(|socket| socket.local_addr().ok().map(|addr| (addr, socket))).collect();
         let mut sockets = Self { listeners: Vec::new(), addresses: Vec::new() };
         for listener in &config.listeners {
-            let (fitting, rest) = inherited.into_iter().partition(|(addr, _)| *addr == listener.addr);
+            let (fitting, rest) = inherited.into_iter().partition(|(addr, _)| fits(listener.addr, *addr));
             inherited = rest;
             let fitting: Vec<(SocketAddr, TcpListener)> = fitting;
             if fitting.is_empty() {
@@ -60,9 +60,12 @@ impl Sockets {
                 sockets.listeners.extend(opened.listeners);
                 sockets.addresses.extend(opened.addresses);
             } else {
-                sockets.addresses.push(listener.addr);
+                sockets.addresses.extend(fitting.first().map(|(addr, _)| *addr));
                 sockets.listeners.push(fitting.into_iter().map(|(_, socket)| socket).collect());
             }
+        }
+        for (addr, _) in inherited {
+            tracing::warn!(%addr, "an inherited socket fits no listener of the configuration and is closed");
         }
         Ok(sockets)
     }
@@ -117,6 +120,13 @@ impl Sockets {
     }
 }
 
+/// Whether a socket that listens on `open` serves the address `wanted`. A service manager that is told a port alone opens
+/// `[::]`, which takes IPv4 too.
+pub fn fits(wanted: SocketAddr, open: SocketAddr) -> bool {
+    let everywhere = wanted.ip().is_unspecified() && open.ip().is_unspecified();
+    wanted == open || (everywhere && wanted.port() == open.port())
+}
+
 /// The first socket of an address is opened without `SO_REUSEPORT` for a moment: with it, the kernel would let two
 /// gateways of the same user listen side by side, and a port in use would go unnoticed.
 fn open(addr: SocketAddr) -> Result<TcpListener, Error> {
@@ -155,6 +165,15 @@ fn listen_error(addr: SocketAddr, error: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn which_open_socket_serves_which_address() {
+        let check = |wanted: &str, open: &str| fits(wanted.parse().unwrap(), open.parse().unwrap());
+        assert!(check("127.0.0.1:80", "127.0.0.1:80"));
+        assert!(check("0.0.0.0:80", "[::]:80"));
+        assert!(!check("127.0.0.1:80", "[::]:80"));
+        assert!(!check("0.0.0.0:80", "[::]:81"));
+    }
 
     #[test]
     fn a_port_in_use_is_said() {

@@ -12,7 +12,9 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -260,6 +262,57 @@ fn a_signal_as_early_as_can_be_is_heeded() {
         assert!(status.success(), "{signal}: {status}");
         assert_eq!(successors, usize::from(signal == "USR2"));
     }
+}
+
+/// What a service manager does, without one: sockets that are open already, numbered from 3, and a socket for words.
+#[test]
+fn a_service_manager_passes_sockets_and_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = std::os::unix::net::UnixDatagram::bind(folder.path().join("notify")).unwrap();
+    words.set_read_timeout(Some(PATIENCE)).unwrap();
+    let word = || {
+        let mut text = [0; 512];
+        let length = words.recv(&mut text).unwrap();
+        String::from_utf8_lossy(&text[..length]).into_owned()
+    };
+    let (listener, admin) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+    let (addr, admin_addr) = (listener.local_addr().unwrap(), admin.local_addr().unwrap());
+    // Both listen before the program starts: what connects now is served later.
+    let mut early = TcpStream::connect(addr).unwrap();
+    early.write_all(b"GET /early HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let file = folder.path().join("portreeve.yaml");
+    let text = configuration(named_echo_upstream("a "), addr.port());
+    std::fs::write(
+        &file,
+        text.replace("admin: { address: \"127.0.0.1:0\" }", &format!("admin: {{ address: \"{admin_addr}\" }}")),
+    )
+    .unwrap();
+    let mut command = Command::new("sh");
+    command.args(["-c", "export LISTEN_PID=$$; exec \"$0\" run --config \"$1\" 3<&0 4>&1 0</dev/null 1>/dev/null"]);
+    command.arg(env!("CARGO_BIN_EXE_portreeve")).arg(&file).env("LISTEN_FDS", "2").env("LISTEN_FDNAMES", "http:admin");
+    command.env("NOTIFY_SOCKET", folder.path().join("notify"));
+    command.stdin(OwnedFd::from(listener)).stdout(OwnedFd::from(admin));
+    let mut gateway = Gateway::of_passed(&mut command, folder);
+    drop(command);
+    assert_eq!((gateway.addr, gateway.admin), (addr, admin_addr));
+    assert!(word().starts_with("READY=1\n"));
+    let mut answer = String::new();
+    early.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("a GET /early HTTP/1.1"), "{answer}");
+    assert_eq!(get(gateway.admin, "/healthz").0, 200);
+    gateway.signal("HUP");
+    let reloading = word();
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert!(word().starts_with("READY=1\n"));
+    gateway.signal("USR2");
+    // The successor is ready before it is named.
+    assert!(word().starts_with("READY=1\n"));
+    let successor = word();
+    assert!(successor.starts_with("MAINPID="), "{successor}");
+    assert!(ends(&mut gateway).success());
+    assert_eq!(get(addr, "/after").1, "a GET /after HTTP/1.1");
+    assert_eq!(support::end_successors(&file), 1);
+    assert!(word().starts_with("STOPPING=1\n"));
 }
 
 /// Waits until the first process has ended.

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::Outcome;
 use crate::config::{self, Settings, written::Level};
+use crate::run::service::{self, Word};
 use crate::run::{From, Portreeve, handover, signals};
 
 /// Stands in front of an upstream or of everything a configuration names.
@@ -57,7 +58,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
             line = inherited.line();
             From::Predecessor(inherited)
         }
-        None => From::Nothing,
+        None => match service::sockets()? {
+            passed if passed.is_empty() => From::Nothing,
+            passed => From::ServiceManager(passed),
+        },
     };
     let mode =
         settings.gateway.routes.first().map_or("off", |route| match route.policy.modes.of(model::StageId::Hygiene) {
@@ -73,9 +77,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if let Some(line) = line {
         handover::tell_ready(&line);
     }
+    service::tell(Word::Ready);
     let configuration = arguments.config.as_deref();
     let ended = runtime.block_on(signals::wait(caught, &portreeve, configuration, &contracts, &data, None));
     tracing::info!(why = ?ended, "draining");
+    if ended != signals::Ended::Replaced {
+        // A predecessor that drains is no longer what the service manager looks after.
+        service::tell(Word::Stopping);
+    }
     drop(runtime);
     let health = portreeve.stop();
     tracing::info!(exchanges = health.exchanges, events = health.events, dropped = health.events_dropped, "stopped");

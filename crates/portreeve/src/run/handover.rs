@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use gateway::handover::{receive, say_ready, send, wait_ready};
-use gateway::listen::Sockets;
+use gateway::listen::{Sockets, fits};
 
 use super::Error;
 
@@ -26,16 +26,19 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Takes out the socket that listens on an address.
-    pub fn take(&mut self, addr: SocketAddr) -> Option<TcpListener> {
-        let at = self.sockets.iter().position(|socket| socket.local_addr().is_ok_and(|own| own == addr))?;
-        Some(self.sockets.swap_remove(at))
-    }
-
     /// A second hold of the line to the predecessor, to tell it when this process carries traffic.
     pub fn line(&mut self) -> Option<UnixStream> {
         self.predecessor.take()
     }
+}
+
+/// Takes out the socket that listens on an address.
+pub fn take(sockets: &mut Vec<TcpListener>, addr: SocketAddr) -> Option<TcpListener> {
+    let at = sockets.iter().position(|socket| socket.local_addr().is_ok_and(|own| fits(addr, own)))?;
+    let socket = sockets.swap_remove(at);
+    // A service manager opens sockets that wait; a runtime must not.
+    socket.set_nonblocking(true).ok()?;
+    Some(socket)
 }
 
 /// Asks the predecessor at `path` for its sockets.
@@ -56,11 +59,11 @@ pub fn tell_ready(line: &UnixStream) {
 }
 
 /// Starts this program again and hands it `sockets` and the admin port. When this returns, the successor carries traffic and this process
-/// may drain.
+/// may drain. Answers the id of the successor.
 ///
 /// # Errors
 /// When the program cannot be started or the sockets cannot be sent; this process goes on then.
-pub fn hand_over(data: &Path, sockets: &Sockets, admin: std::io::Result<TcpListener>) -> std::io::Result<()> {
+pub fn hand_over(data: &Path, sockets: &Sockets, admin: std::io::Result<TcpListener>) -> std::io::Result<u32> {
     let listeners = sockets.all().map(TcpListener::try_clone).chain([admin]).collect::<std::io::Result<Vec<_>>>()?;
     let everything = Sockets::of_listeners(vec![listeners])?;
     let path: PathBuf = data.join("handover.sock");
@@ -77,7 +80,7 @@ pub fn hand_over(data: &Path, sockets: &Sockets, admin: std::io::Result<TcpListe
         wait_ready(&stream)
     });
     let _ = std::fs::remove_file(&path);
-    outcome
+    outcome.map(|()| successor.id())
 }
 
 /// Accepts the successor; gives up when it has ended or the time is over.

@@ -15,6 +15,7 @@ pub mod learner;
 pub mod metrics;
 pub mod placing;
 pub mod recorder;
+pub mod service;
 pub mod signals;
 pub mod spans;
 pub mod steering;
@@ -100,6 +101,8 @@ pub enum From {
     Nothing,
     /// A predecessor that gives up its store only after its last exchange.
     Predecessor(handover::Inherited),
+    /// The service manager opened the sockets.
+    ServiceManager(Vec<std::net::TcpListener>),
 }
 
 impl Portreeve {
@@ -122,8 +125,14 @@ impl Portreeve {
                 let store = store::Writer::open(&settings.data, settings.store.clone())?;
                 (Sockets::open(&settings.gateway)?, recorder::Store::Open(Box::new(store)))
             }
+            From::ServiceManager(mut passed) => {
+                let store = store::Writer::open(&settings.data, settings.store.clone())?;
+                inherited_admin = handover::take(&mut passed, settings.admin);
+                let sockets = Sockets::adopt(&settings.gateway, passed)?;
+                (sockets, recorder::Store::Open(Box::new(store)))
+            }
             From::Predecessor(mut inherited) => {
-                inherited_admin = inherited.take(settings.admin);
+                inherited_admin = handover::take(&mut inherited.sockets, settings.admin);
                 let sockets = Sockets::adopt(&settings.gateway, inherited.sockets)?;
                 (sockets, recorder::Store::Waiting(settings.data.clone(), Box::new(settings.store.clone())))
             }

@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::service::{self, Word};
 use super::steering::Helm;
 use super::{Portreeve, handover};
 use crate::config;
@@ -95,7 +96,10 @@ pub async fn wait(
                     handover::hand_over(&data, gateway.sockets(), admin)
                 }).await;
                 match outcome {
-                    Ok(Ok(())) => return Ended::Replaced,
+                    Ok(Ok(successor)) => {
+                        service::tell(Word::Successor(successor));
+                        return Ended::Replaced;
+                    }
                     Ok(Err(error)) => tracing::error!(%error, "the upgrade failed; this process goes on"),
                     Err(error) => tracing::error!(%error, "the upgrade failed; this process goes on"),
                 }
@@ -110,6 +114,7 @@ fn reload(helm: &Helm, configuration: Option<&Path>) {
         tracing::info!("there is no configuration file to reload");
         return;
     };
+    service::tell(Word::Reloading);
     match config::load(path) {
         Err(report) => {
             eprint!("{report}");
@@ -120,6 +125,7 @@ fn reload(helm: &Helm, configuration: Option<&Path>) {
             Err(error) => tracing::error!(%error, "reload refused: the configuration before stays in force"),
         },
     }
+    service::tell(Word::Ready);
 }
 
 /// Watches the directory of a file, because editors and configuration managers put a new file in the old one's place.

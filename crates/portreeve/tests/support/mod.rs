@@ -53,7 +53,12 @@ impl Gateway {
 
     /// Starts a gateway by a command and reads from its log where it listens.
     pub fn of(command: &mut Command, data: tempfile::TempDir) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdin(Stdio::null()).env("NO_COLOR", "1").spawn().unwrap();
+        Self::of_passed(command.stdin(Stdio::null()), data)
+    }
+
+    /// As [`Self::of`], with standard input as the command has it.
+    pub fn of_passed(command: &mut Command, data: tempfile::TempDir) -> Self {
+        let mut child = command.stderr(Stdio::piped()).env("NO_COLOR", "1").spawn().unwrap();
         let stderr = child.stderr.take().unwrap();
         let process = Process(child);
         let (lines, read) = mpsc::channel();
