@@ -249,6 +249,7 @@ impl Steering for Demo {
             path: "/etc/portreeve.yaml".to_owned(),
             text: text.unwrap_or_else(|| CONFIG.to_owned()),
             writable: true,
+            ..ConfigText::default()
         }
     }
 

@@ -27,6 +27,7 @@ mod figures;
 pub mod overrides;
 mod problem;
 mod range;
+pub mod replay;
 pub mod report;
 mod routes;
 pub mod steering;

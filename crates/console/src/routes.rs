@@ -158,7 +158,7 @@ pub(crate) static ROUTES: &[Route] = &[
         "What a mode would have done to recorded traffic; changes nothing",
     )
     .body::<whatif::WhatIf>()
-    .gives::<whatif::Preview>(|| post(whatif::preview)),
+    .gives::<crate::replay::Preview>(|| post(whatif::preview)),
     route("GET", "/api/v1/exceptions", Viewer, "exceptions", "What is let pass")
         .gives::<exceptions::ExceptionList>(|| get(exceptions::list)),
     route("POST", "/api/v1/exceptions", Operator, "makeException", "Let one reason pass at one place")
@@ -171,6 +171,15 @@ pub(crate) static ROUTES: &[Route] = &[
     route("POST", "/api/v1/config/validate", Admin, "validateConfig", "Check a configuration; changes nothing")
         .body::<config::ConfigToCheck>()
         .gives::<config::Checked>(|| post(config::validate)),
+    route(
+        "POST",
+        "/api/v1/config/what-if",
+        Admin,
+        "whatIfConfig",
+        "What a configuration would have done to recorded traffic; changes nothing",
+    )
+    .body::<whatif::ConfigThought>()
+    .gives::<crate::replay::Preview>(|| post(whatif::config)),
     route("PUT", "/api/v1/config", Admin, "applyConfig", "Put a configuration in force")
         .body::<config::ConfigToApply>()
         .gives::<Done>(|| put(config::apply)),

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::overrides::Overrides;
+use crate::replay::Replay;
 
 /// The running gateway, as far as it can be seen and steered.
 ///
@@ -36,6 +37,15 @@ pub trait Steering: Send + Sync + 'static {
     /// # Errors
     /// One sentence, when they cannot be put in force; what was before stays then.
     fn put_overrides(&self, overrides: &Overrides) -> Result<(), String>;
+
+    /// Judges recorded exchanges under another configuration.
+    ///
+    /// # Errors
+    /// Its mistakes.
+    fn replay(&self, text: &str) -> Result<Box<dyn Replay>, Vec<Diagnostic>> {
+        let _ = text;
+        Err(vec![offline()])
+    }
 }
 
 /// What runs, and how it is.
@@ -114,6 +124,10 @@ pub struct ConfigText {
     pub text: String,
     /// Whether it may be applied from here.
     pub writable: bool,
+    /// Names the text; changes when the file changes.
+    pub revision: String,
+    /// Why it cannot be changed from here; empty when it can.
+    pub reason: String,
 }
 
 /// One mistake in a configuration.

@@ -33,7 +33,8 @@ impl Steering for Told {
     }
 
     fn config(&self) -> ConfigText {
-        ConfigText { path: String::new(), text: self.config.lock().expect("no panic").clone(), writable: true }
+        let text = self.config.lock().expect("no panic").clone();
+        ConfigText { revision: text.clone(), text, writable: true, ..ConfigText::default() }
     }
 
     fn validate(&self, text: &str) -> Vec<Diagnostic> {

@@ -4,6 +4,7 @@ mod commands;
 mod config;
 mod demo;
 mod learned;
+mod replay;
 mod run;
 
 use std::net::SocketAddr;

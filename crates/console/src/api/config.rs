@@ -14,6 +14,8 @@ use crate::steering::{ConfigText, Diagnostic};
 
 /// Versions that are listed.
 const VERSIONS_MAX: usize = 100;
+/// The longest word about a change.
+const NOTE_BYTES_MAX: usize = 1_000;
 
 pub(crate) async fn show(State(console): State<Shared>) -> Reply<ConfigText> {
     Ok(Json(blocking(&console, |console| Ok(console.steering.config())).await?))
@@ -50,6 +52,9 @@ pub(crate) struct ConfigToApply {
     /// Why.
     #[serde(default)]
     note: String,
+    /// The revision that was edited: when another is in force by now, nothing is changed.
+    #[serde(default)]
+    revision: Option<String>,
 }
 
 pub(crate) async fn apply(
@@ -57,12 +62,24 @@ pub(crate) async fn apply(
     caller: Caller,
     Given(given): Given<ConfigToApply>,
 ) -> Reply<Done> {
-    put(&console, caller, given.text, given.note, "config.apply").await
+    put(&console, caller, given, "config.apply").await
 }
 
-async fn put(console: &Shared, caller: Caller, text: String, note: String, action: &'static str) -> Reply<Done> {
+async fn put(console: &Shared, caller: Caller, given: ConfigToApply, action: &'static str) -> Reply<Done> {
+    let ConfigToApply { text, note, revision } = given;
+    if note.len() > NOTE_BYTES_MAX {
+        return Err(Problem::invalid(format!("`note` is longer than {NOTE_BYTES_MAX} bytes; shorten it")));
+    }
     let work = changing(console, move |console, inventory| {
         let before = console.steering.config();
+        if !before.writable {
+            return Err(Problem::conflict(before.reason));
+        }
+        if revision.is_some_and(|revision| revision != before.revision) {
+            return Err(Problem::conflict(
+                "the configuration was changed by somebody else meanwhile; load it again and repeat your change",
+            ));
+        }
         if inventory.policy(None)?.is_none() {
             // The first version is what the gateway was started with, so that there is a way back to it.
             inventory.put_policy("start", console.now(), "the configuration at the start", &before.text)?;
@@ -140,5 +157,6 @@ pub(crate) async fn roll_back(
 ) -> Reply<Done> {
     let version = stored(&console, number).await?;
     let note = format!("back to version {}", version.version);
-    put(&console, caller, version.text, note, "config.roll-back").await
+    let given = ConfigToApply { text: version.text, note, revision: None };
+    put(&console, caller, given, "config.roll-back").await
 }

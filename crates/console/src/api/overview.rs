@@ -14,6 +14,11 @@ use crate::figures::{Covered, Figures, Named, Series, StatusCount, Step, named, 
 use crate::range::range;
 use crate::{Console, Shared};
 
+/// A chart with no more points than this is drawn in shorter steps where it can be.
+const POINTS_FEW: usize = 12;
+/// The longest time that is drawn in minutes, in seconds.
+const MINUTES_AT_MOST_S: i64 = 12 * 3_600;
+
 /// Which traffic.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -144,8 +149,28 @@ pub(crate) fn series(rollups: &RollupReader, scope: &Scope, range: Range) -> Res
         43_201..=1_814_400 => rollup::Step::Hour,
         _ => rollup::Step::Day,
     };
-    let (step, points) = rollups.series(scope, range, step)?;
+    let (step, points) = young(rollups, scope, range, rollups.series(scope, range, step)?)?;
     Ok(Series { step_s: step.seconds(), steps: points.iter().map(Step::of).collect() })
+}
+
+/// A chart of a day of which ten minutes have traffic shows those ten minutes: with few points, shorter steps are taken for the
+/// part of the range that has any.
+fn young(
+    rollups: &RollupReader,
+    scope: &Scope,
+    range: Range,
+    found: (rollup::Step, Vec<rollup::read::Point>),
+) -> Result<(rollup::Step, Vec<rollup::read::Point>), StoreError> {
+    let (step, points) = found;
+    let Some(first) = points.first().filter(|_| step != rollup::Step::Minute && points.len() <= POINTS_FEW) else {
+        return Ok((step, points));
+    };
+    let part = Range { since: first.at.max(range.since), until: range.until };
+    if part.until.secs().saturating_sub(part.since.secs()) > MINUTES_AT_MOST_S {
+        return Ok((step, points));
+    }
+    let finer = rollups.series(scope, part, rollup::Step::Minute)?;
+    Ok(if finer.1.len() > points.len() { finer } else { (step, points) })
 }
 
 fn inventory_counts(console: &Console, api: Option<&str>) -> Result<InventoryCounts, StoreError> {

@@ -5,26 +5,24 @@
 //! (mode `off`) left no findings, and the answer says so. Compared is with the policy in force, not with the verdict of that time, so
 //! that what was switched since then is not counted again.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
 use axum::Json;
 use axum::extract::State;
 use model::{Reason, Severity, StageId, Timestamp};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use store::EventQuery;
-use store::json::event_json;
 use store::query::{Direction, Field, Filter, Operator, Value as Compared};
 use store::row::Row;
 
 use super::events::{called, filter};
 use crate::Shared;
 use crate::call::{Given, Reply, blocking, names};
-use crate::figures::{Covered, Named};
 use crate::overrides::{Overrides, shortened, stage};
 use crate::problem::Problem;
 use crate::range::range;
+use crate::replay::{Judged, Preview, Tally};
 use crate::steering::ModeName;
 
 /// Most exchanges looked at; beyond, the answer says that it is of the latest ones.
@@ -51,33 +49,6 @@ pub(crate) struct WhatIf {
     /// Up to then; now when absent.
     #[serde(default)]
     until: Option<String>,
-}
-
-/// What would have happened.
-#[derive(Debug, Default, Serialize, JsonSchema)]
-pub(crate) struct Preview {
-    /// The range looked at.
-    covered: Option<Covered>,
-    /// Exchanges that would be refused and are carried under the policy in force.
-    newly_refused: u64,
-    /// Those among them that the upstream answered with 2xx: people who would notice.
-    newly_refused_successes: u64,
-    /// Different sessions among the newly refused.
-    sessions: usize,
-    /// Different clients among the newly refused.
-    clients: usize,
-    /// Exchanges that would be carried and are refused under the policy in force.
-    newly_carried: u64,
-    /// The newly refused by endpoint, the most first.
-    by_endpoint: Vec<Named>,
-    /// The newly refused by reason, the most first.
-    by_reason: Vec<Named>,
-    /// Some exchanges whose verdict would change.
-    examples: Vec<Value>,
-    /// What the endpoints are called, by id.
-    endpoints: BTreeMap<String, String>,
-    /// What must be known about this answer: what did not run, what was not looked at.
-    notes: Vec<String>,
 }
 
 pub(crate) async fn preview(State(console): State<Shared>, Given(given): Given<WhatIf>) -> Reply<Preview> {
@@ -206,56 +177,73 @@ async fn tally(
     [present, proposal]: [&Proposal; 2],
     overrides: &Overrides,
 ) -> Result<Preview, Problem> {
+    counted(console, query, |row| Judged {
+        before: present.refusal(row, overrides),
+        after: proposal.refusal(row, overrides),
+        body_unknown: false,
+    })
+    .await
+}
+
+/// Judges every exchange of the query, at most [`EVENTS_MAX`] of them.
+async fn counted(
+    console: &Shared,
+    query: EventQuery,
+    mut judge: impl FnMut(&Row<'_>) -> Judged,
+) -> Result<Preview, Problem> {
     let _turn = console.queries.acquire().await.map_err(|error| Problem::internal(&error))?;
     let mut stream = console.reader.events(query, names(console).await?)?;
-    let mut preview = Preview::default();
-    let (mut sessions, mut clients) = (HashSet::new(), HashSet::new());
-    let (mut endpoints, mut reasons) = (HashMap::<u64, u64>::new(), HashMap::<&'static str, u64>::new());
-    let (mut looked_at, mut examples) = (0usize, Vec::new());
+    let mut tally = Tally::new(EXAMPLES_MAX);
     while let Some(rows) = stream.next().await {
         for row in rows? {
-            looked_at += 1;
-            let refusal = proposal.refusal(&row, overrides);
-            let is_refused = present.refusal(&row, overrides).is_some();
-            if refusal.is_some() == is_refused {
-                continue;
-            }
-            let Some(reason) = refusal else {
-                preview.newly_carried += 1;
-                continue;
-            };
-            preview.newly_refused += 1;
-            preview.newly_refused_successes += u64::from((200..300).contains(&row.status));
-            sessions.extend(row.session);
-            clients.insert(row.client.to_string());
-            *endpoints.entry(row.endpoint.unwrap_or(0)).or_default() += 1;
-            *reasons.entry(reason.code()).or_default() += 1;
-            if examples.len() < EXAMPLES_MAX {
-                examples.push(row);
-            }
+            let judged = judge(&row);
+            tally.take(&row, judged);
         }
+        // Judging is work of the processor: others of this thread get their turn between two batches.
+        tokio::task::yield_now().await;
     }
-    if looked_at > EVENTS_MAX {
-        preview
-            .notes
-            .push(format!("only the latest {EVENTS_MAX} exchanges with findings were looked at; take a shorter range"));
+    let looked_at = tally.looked_at();
+    let mut preview = tally.preview();
+    if looked_at > EVENTS_MAX as u64 {
+        preview.notes.push(format!("only the latest {EVENTS_MAX} exchanges were looked at; take a shorter range"));
     }
-    (preview.sessions, preview.clients) = (sessions.len(), clients.len());
-    preview.examples = examples.iter().map(event_json).collect();
-    let name = |id: u64| if id == 0 { "no endpoint".to_owned() } else { format!("e{id}") };
-    preview.by_endpoint = most(endpoints.into_iter().map(|(id, count)| (name(id), count)));
-    preview.endpoints = called(
-        console,
-        preview.by_endpoint.iter().filter_map(|line| crate::overrides::endpoint_id(&line.name)).collect(),
-    )
-    .await?;
-    preview.by_reason = most(reasons.into_iter().map(|(code, count)| (code.to_owned(), count)));
+    let ids = preview.by_endpoint.iter().filter_map(|line| crate::overrides::endpoint_id(&line.name));
+    preview.endpoints = called(console, ids.collect()).await?;
     Ok(preview)
 }
 
-fn most(counts: impl Iterator<Item = (String, u64)>) -> Vec<Named> {
-    let mut lines: Vec<Named> = counts.map(|(name, count)| Named { name, count }).collect();
-    lines.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
-    lines.truncate(100);
-    lines
+/// A configuration that is thought of.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfigThought {
+    /// The text.
+    text: String,
+    /// Over the traffic since then: `24h`, `7d`, a time; `24h` when absent.
+    #[serde(default)]
+    since: Option<String>,
+    /// Up to then; now when absent.
+    #[serde(default)]
+    until: Option<String>,
+    /// Only these exchanges, such as `api=shop`.
+    #[serde(default)]
+    filter: Option<String>,
+}
+
+pub(crate) async fn config(State(console): State<Shared>, Given(given): Given<ConfigThought>) -> Reply<Preview> {
+    let range = range(given.since.as_deref(), given.until.as_deref(), console.now())?;
+    let filter = filter(given.filter.as_deref())?;
+    let text = given.text;
+    let mut replay =
+        blocking(&console, move |console| console.steering.replay(&text).map_err(Problem::diagnosed)).await?;
+    let query = EventQuery {
+        since: range.since,
+        until: range.until,
+        filter,
+        order: Direction::Descending,
+        limit: Some(EVENTS_MAX + 1),
+    };
+    let mut preview = counted(&console, query, |row| replay.judge(row)).await?;
+    preview.covered = Some(range.into());
+    preview.notes.extend(replay.notes());
+    Ok(Json(preview))
 }

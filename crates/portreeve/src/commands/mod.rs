@@ -5,6 +5,8 @@ mod completions;
 mod discover;
 mod endpoints;
 mod events;
+mod replay;
+mod report;
 mod run;
 mod top;
 
@@ -48,6 +50,10 @@ enum Command {
     Discover(discover::Arguments),
     /// List, filter, explain and export the endpoints of the inventory.
     Endpoints(endpoints::Arguments),
+    /// Write the report of the state of your APIs: HTML, Markdown or JSON.
+    Report(report::Arguments),
+    /// Say what another configuration would have done to recorded traffic.
+    Replay(replay::Arguments),
     /// Write completions for a shell to standard output.
     Completions(completions::CompletionArguments),
     /// Write the manual page to standard output.
@@ -73,6 +79,8 @@ pub fn main() -> ExitCode {
         Command::Top(arguments) => top::run(arguments),
         Command::Discover(arguments) => discover::run(arguments),
         Command::Endpoints(arguments) => endpoints::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
         Command::Completions(arguments) => completions::completions(arguments),
         Command::Man(arguments) => completions::man(arguments),
     };

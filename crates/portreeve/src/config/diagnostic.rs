@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+/// What stands in the place of a secret that is not shown.
+pub const MASK: &str = "********";
+
 /// Where something stands in a file: line and column from 1, columns and length in characters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
@@ -61,7 +64,7 @@ impl Report {
 fn masked(line: &str, secret: Spot) -> String {
     let keep = secret.column.saturating_sub(1);
     let mut text: String = line.chars().take(keep).collect();
-    text.push_str("********");
+    text.push_str(MASK);
     text
 }
 

@@ -98,9 +98,53 @@ pub fn masked(text: &str) -> String {
     let schema = written::json_schema();
     let mut form = form::Form::default();
     form.check(&document, &schema, &schema);
+    let lines: Vec<&str> = text.lines().collect();
+    form.secrets.retain(|spot| !is_reference(&lines, *spot));
     let mut shown = Report::new(Path::new(""), text, &form.secrets, Vec::new()).lines.join("\n");
     shown.push('\n');
     shown
+}
+
+/// True of `file:/path` and `${NAME}`: they say where a secret is, not what it is.
+fn is_reference(lines: &[&str], spot: diagnostic::Spot) -> bool {
+    let Some(line) = spot.line.checked_sub(1).and_then(|at| lines.get(at)) else { return false };
+    let value: String = line.chars().skip(spot.column.saturating_sub(1)).collect();
+    let value = value.trim().trim_matches(['"', '\'']);
+    let name = value.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    let plain = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/'))
+    };
+    name.is_some_and(plain) || value.strip_prefix("file:").is_some_and(plain)
+}
+
+/// Puts back what [`masked`] hid: every masked line of `edited` gets the secret of the same line of `kept`.
+///
+/// # Errors
+/// The numbers of masked lines, from 1, of which it is not clear which secret they mean.
+pub fn unmasked(edited: &str, kept: &str) -> Result<String, Vec<usize>> {
+    let shown = masked(kept);
+    let pairs: Vec<(&str, &str)> = shown.lines().zip(kept.lines()).filter(|(shown, kept)| shown != kept).collect();
+    let (mut out, mut unclear) = (String::with_capacity(edited.len()), Vec::new());
+    let mut seen: std::collections::HashMap<&str, usize> = std::collections::HashMap::new();
+    for (at, line) in edited.lines().enumerate() {
+        let line_end = line.trim_end();
+        if line_end.ends_with(diagnostic::MASK) {
+            // The same masked line may stand at several places: the n-th of them is the n-th, as long as none came or went.
+            let meant: Vec<&str> =
+                pairs.iter().filter(|(shown, _)| *shown == line_end).map(|(_, kept)| *kept).collect();
+            let written = edited.lines().filter(|other| other.trim_end() == line_end).count();
+            let number = seen.entry(line_end).or_default();
+            match meant.get(*number).filter(|_| meant.len() == written) {
+                Some(kept) => out.push_str(kept),
+                None => unclear.push(at + 1),
+            }
+            *number += 1;
+        } else {
+            out.push_str(line);
+        }
+        out.push('\n');
+    }
+    if unclear.is_empty() { Ok(out) } else { Err(unclear) }
 }
 
 /// Checks a text; relative paths in it start at `base`.

@@ -91,3 +91,21 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn hidden_secrets_come_back_where_they_were_and_nowhere_else() {
+    let kept = "admin: { address: 127.0.0.1:1, token: \"s3cret\" }\n";
+    let shown = masked(kept);
+    assert!(shown.contains(diagnostic::MASK) && !shown.contains("s3cret"), "{shown}");
+    let edited = format!("# a comment\n{shown}");
+    assert_eq!(unmasked(&edited, kept), Ok(format!("# a comment\n{kept}")));
+    // Another key with the same mask, and the same line twice: nobody says which secret is meant.
+    let stolen = format!("log: {}\n{shown}", diagnostic::MASK);
+    assert_eq!(unmasked(&stolen, kept), Err(vec![1]));
+    assert_eq!(unmasked(&format!("{shown}{shown}"), kept), Err(vec![1, 2]));
+    // What says where a secret is stays readable.
+    for reference in ["${ADMIN_TOKEN}", "file:/run/secrets/admin"] {
+        let text = format!("admin:\n  token: \"{reference}\"\n");
+        assert_eq!(masked(&text), text);
+    }
+}

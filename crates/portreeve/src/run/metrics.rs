@@ -20,6 +20,10 @@ pub struct Metrics {
     traffic: Mutex<Traffic>,
     /// Observations dropped because the learner was behind.
     pub observations_dropped: AtomicU64,
+    /// Observations given to the learner's queue.
+    pub observations_sent: AtomicU64,
+    /// Events that the recorder has taken.
+    pub events_taken: AtomicU64,
     /// Observations learned from.
     pub observations: AtomicU64,
     /// Endpoints in the learner's last judgement.

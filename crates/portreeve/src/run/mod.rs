@@ -157,7 +157,7 @@ impl Portreeve {
         )?;
         let learner = learner::start(observations_out, places, models, settings.data.clone(), Arc::clone(&metrics))?;
         let overrides = console::Overrides::load(&store::Inventory::open(&settings.data)?)?;
-        let helm = Helm::new(Arc::clone(&gateway), settings.gateway, settings.file, overrides)?;
+        let helm = Helm::new(Arc::clone(&gateway), Arc::clone(&metrics), settings.gateway, settings.file, overrides)?;
         let helm = Arc::new(helm);
         let console =
             console::Settings { token: settings.admin_token.clone(), ..console::Settings::new(&settings.data) };

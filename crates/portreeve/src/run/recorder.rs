@@ -91,8 +91,12 @@ impl Recorder {
             }
         }
         let count = news.len() as u64;
-        if count > 0 && self.observations.try_send(news).is_err() {
-            self.metrics.observations_dropped.fetch_add(count, Ordering::Relaxed);
+        self.metrics.events_taken.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        if count > 0 {
+            let sent = self.observations.try_send(news).is_ok();
+            let counter =
+                if sent { &self.metrics.observations_sent } else { &self.metrics.observations_dropped };
+            counter.fetch_add(count, Ordering::Relaxed);
         }
         self.metrics.count(&batch);
         if let Some(log) = &mut self.access_log {

@@ -1,21 +1,28 @@
 //! The running gateway as the console sees and steers it: its health, its configuration, and what was set by hand over it.
 
+mod file;
+mod health;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use console::Overrides;
-use console::steering::{ApiModes, ConfigText, CounterValue, Diagnostic, GatewayHealth, StageMode, Steering};
+use console::replay::Replay;
+use console::steering::{ApiModes, ConfigText, Diagnostic, GatewayHealth, StageMode, Steering};
 use gateway::Gateway;
 use gateway::config::Config;
 use inspect::policy::{Exception, Policy, StageModes};
 use model::{EndpointId, Reason, StageId, Timestamp};
 
-use crate::config::{self, Settings};
+use super::metrics::Metrics;
+use crate::config::Settings;
+use crate::replay::Replayer;
 
 /// What steers a gateway.
 pub struct Helm {
     gateway: Arc<Gateway>,
+    metrics: Arc<Metrics>,
     /// The configuration file, where there is one.
     file: Option<PathBuf>,
     held: Mutex<Held>,
@@ -35,6 +42,7 @@ impl Helm {
     /// What the gateway says when overrides cannot be put in force.
     pub fn new(
         gateway: Arc<Gateway>,
+        metrics: Arc<Metrics>,
         base: Config,
         file: Option<PathBuf>,
         overrides: Overrides,
@@ -42,11 +50,24 @@ impl Helm {
         if overrides != Overrides::default() {
             gateway.reload(with_overrides(&base, &overrides))?;
         }
-        Ok(Self { gateway, file, held: Mutex::new(Held { base, overrides }), started: Instant::now() })
+        Ok(Self { gateway, metrics, file, held: Mutex::new(Held { base, overrides }), started: Instant::now() })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is configured, and what was set over it.
+    fn held_base(&self) -> (Config, Overrides) {
+        let held = self.held();
+        (held.base.clone(), held.overrides.clone())
+    }
+
+    fn put_base(&self, base: Config) -> Result<(), gateway::Error> {
+        let mut held = self.held();
+        self.gateway.reload(with_overrides(&base, &held.overrides))?;
+        held.base = base;
+        Ok(())
     }
 
     /// Puts another configuration in force, with the overrides over it.
@@ -54,14 +75,11 @@ impl Helm {
     /// # Errors
     /// What the gateway says; what was before stays in force.
     pub fn reload(&self, settings: Settings) -> Result<(), gateway::Error> {
-        let mut held = self.held();
         let mut base = settings.gateway;
         if !settings.session_key_configured {
-            base.session_key = held.base.session_key;
+            base.session_key = self.held().base.session_key;
         }
-        self.gateway.reload(with_overrides(&base, &held.overrides))?;
-        held.base = base;
-        Ok(())
+        self.put_base(base)
     }
 }
 
@@ -101,51 +119,32 @@ fn policy_with(policy: &Policy, overrides: &Overrides) -> Policy {
 
 impl Steering for Helm {
     fn gateway(&self) -> GatewayHealth {
-        let alarming = |name: &str| matches!(name, "events_dropped" | "stages_failed" | "h2_floods");
-        let counters = self.gateway.counters().all().into_iter();
-        GatewayHealth {
-            running: true,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_s: self.started.elapsed().as_secs(),
-            counters: counters
-                .map(|(name, value)| CounterValue { name: name.to_owned(), value, alarming: alarming(name) })
-                .collect(),
-            memory_bytes: resident_bytes(),
-            ..GatewayHealth::default()
-        }
+        health::of(&self.gateway, &self.metrics, self.started.elapsed())
     }
 
     fn config(&self) -> ConfigText {
-        let Some(file) = &self.file else { return ConfigText::default() };
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        // The file belongs to whoever deploys it: it is shown here, and changed where it is kept.
-        ConfigText { path: file.display().to_string(), text: config::masked(&text), writable: false }
-    }
-
-    fn validate(&self, text: &str) -> Vec<Diagnostic> {
-        let file = self.file.clone().unwrap_or_else(|| PathBuf::from("portreeve.yaml"));
-        match config::parse(&file, &config::base_of(&file), text, &|name| std::env::var(name).ok()) {
-            Ok(_) => Vec::new(),
-            Err(report) => report
-                .diagnostics
-                .into_iter()
-                .map(|diagnostic| Diagnostic {
-                    line: u32::try_from(diagnostic.spot.line).unwrap_or(0),
-                    column: u32::try_from(diagnostic.spot.column).unwrap_or(0),
-                    message: diagnostic.message,
-                    help: diagnostic.help,
-                })
-                .collect(),
+        match &self.file {
+            Some(file) => file::shown(file),
+            None => ConfigText { reason: file::NO_FILE.to_owned(), ..ConfigText::default() },
         }
     }
 
-    fn apply(&self, _text: &str) -> Result<(), Vec<Diagnostic>> {
-        Err(vec![Diagnostic {
-            line: 0,
-            column: 0,
-            message: "the configuration is not written from here".to_owned(),
-            help: "change the file; it is put in force as soon as it is right".to_owned(),
-        }])
+    fn validate(&self, text: &str) -> Vec<Diagnostic> {
+        let name = self.file.clone().unwrap_or_else(|| PathBuf::from("portreeve.yaml"));
+        file::meant(&name, text, self.file.is_some()).err().unwrap_or_default()
+    }
+
+    fn apply(&self, text: &str) -> Result<(), Vec<Diagnostic>> {
+        let Some(path) = &self.file else { return Err(vec![file::told(file::NO_FILE, "")]) };
+        let (settings, text) = file::meant(path, text, true)?;
+        let (before, _) = self.held_base();
+        self.reload(settings).map_err(|error| vec![file::told(&error.to_string(), "nothing was changed")])?;
+        // What the gateway takes is written down; what cannot be written down is not kept in force either.
+        file::write(path, &text).map_err(|error| {
+            let back = self.put_base(before);
+            let help = if back.is_ok() { "what was before is in force" } else { "restart the gateway" };
+            vec![file::told(&format!("`{}` cannot be written: {error}", path.display()), help)]
+        })
     }
 
     fn modes(&self) -> Vec<ApiModes> {
@@ -164,19 +163,21 @@ impl Steering for Helm {
         modes
     }
 
+    fn replay(&self, text: &str) -> Result<Box<dyn Replay>, Vec<Diagnostic>> {
+        let name = self.file.clone().unwrap_or_else(|| PathBuf::from("portreeve.yaml"));
+        let (settings, _) = file::meant(&name, text, self.file.is_some())?;
+        let (base, overrides) = self.held_base();
+        let (present, proposed) = (with_overrides(&base, &overrides), with_overrides(&settings.gateway, &overrides));
+        let replayer = Replayer::new(Some(&present), &proposed, crate::now());
+        replayer.map(|replayer| Box::new(replayer) as Box<dyn Replay>).map_err(|error| vec![file::told(&error, "")])
+    }
+
     fn put_overrides(&self, overrides: &Overrides) -> Result<(), String> {
         let mut held = self.held();
         self.gateway.reload(with_overrides(&held.base, overrides)).map_err(|error| error.to_string())?;
         held.overrides = overrides.clone();
         Ok(())
     }
-}
-
-/// Resident memory; 0 where the system does not tell.
-fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok()).map_or(0, |kib| kib * 1024)
 }
 
 #[cfg(test)]
