@@ -40,6 +40,7 @@ use model::Timestamp;
 use store::{Inventory, QueryLimits, Reader, RollupReader, StoreError};
 use tokio::sync::Semaphore;
 
+pub use api::endpoints::signals;
 pub use auth::Role;
 pub use document::document;
 pub use overrides::{AllowedHere, Overrides};

@@ -38,6 +38,12 @@ pub trait Steering: Send + Sync + 'static {
     /// One sentence, when they cannot be put in force; what was before stays then.
     fn put_overrides(&self, overrides: &Overrides) -> Result<(), String>;
 
+    /// The operation that a configured contract declares for an endpoint; null when none does.
+    fn declared(&self, method: &str, template: &str) -> serde_json::Value {
+        let _ = (method, template);
+        serde_json::Value::Null
+    }
+
     /// Judges recorded exchanges under another configuration.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ fn id_of(host: &str, method: &str, template: &str, operation: &str) -> EndpointI
 }
 
 /// A template without the names of its parameters.
-fn shape(template: &str) -> String {
+pub fn shape(template: &str) -> String {
     let mut out = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

@@ -1,5 +1,6 @@
 //! The binary: configuration, wiring, command line.
 
+mod alerts;
 mod commands;
 mod config;
 mod demo;
@@ -74,6 +75,7 @@ pub(crate) fn settings_of_upstream(
         data: data.to_owned(),
         admin,
         admin_token: None,
+        alerts: alerts::Settings::default(),
         access_log: None,
         tracing: None,
         level: config::written::Level::Info,

@@ -17,8 +17,8 @@ use inspect::pipeline::judge_request;
 use inspect::view::{ConnectionFacts, RequestView};
 use inspect::{Policy, decide};
 use model::finding::{Confidence, Finding, Findings, Place};
-use model::reason::{ContractReason, Reason, StageId};
 use model::head::Fields;
+use model::reason::{ContractReason, Reason, StageId};
 use model::{Action, ApiName, EndpointId, HttpVersion, Mode, RequestHead, SessionHash, Timestamp};
 use store::row::Row;
 
@@ -43,7 +43,9 @@ impl Replayer {
     pub fn new(present: Option<&Config>, proposed: &Config, now: Timestamp) -> Result<Self, String> {
         let compile = |config: &Config| {
             Router::compile(&config.routes, config.upstreams.len()).map_err(|problems| {
-                problems.first().map_or_else(String::new, |first| format!("the routes contradict each other: {}", first.text))
+                problems
+                    .first()
+                    .map_or_else(String::new, |first| format!("the routes contradict each other: {}", first.text))
             })
         };
         let mut notes = BTreeSet::new();
@@ -159,8 +161,7 @@ impl Request {
             return Outcome { unrouted: true, ..Outcome::default() };
         };
         let policy: &Arc<Policy> = &route.policy;
-        let connection =
-            ConnectionFacts { peer: self.client, tls: false, sni: None, client_certificate: None };
+        let connection = ConnectionFacts { peer: self.client, tls: false, sni: None, client_certificate: None };
         let framing = if row.request_bytes > 0 { Framing::Length(row.request_bytes) } else { Framing::None };
         let api: &ApiName = &policy.api;
         let view = RequestView {
@@ -178,7 +179,8 @@ impl Request {
         };
         let mut again = Findings::new();
         judge_request(policy, &view, &mut again);
-        let mut findings: Vec<Finding> = self.recorded.iter().filter(|finding| stays(finding, policy)).cloned().collect();
+        let mut findings: Vec<Finding> =
+            self.recorded.iter().filter(|finding| stays(finding, policy)).cloned().collect();
         for finding in again {
             if again_counts(&finding) && !findings.iter().any(|known| same(known, &finding)) {
                 findings.push(finding);

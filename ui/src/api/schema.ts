@@ -148,6 +148,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/config/what-if": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a configuration would have done to recorded traffic; changes nothing
+         * @description Needs the role `admin`.
+         */
+        post: operations["whatIfConfig"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/constraints": {
         parameters: {
             query?: never;
@@ -859,10 +879,34 @@ export interface components {
         ConfigText: {
             /** @description The file it came from; empty when it came from none. */
             path: string;
+            /** @description Why it cannot be changed from here; empty when it can. */
+            reason: string;
+            /** @description Names the text; changes when the file changes. */
+            revision: string;
             /** @description The text, with secrets masked. */
             text: string;
             /** @description Whether it may be applied from here. */
             writable: boolean;
+        };
+        /** @description A configuration that is thought of. */
+        ConfigThought: {
+            /**
+             * @description Only these exchanges, such as `api=shop`.
+             * @default null
+             */
+            filter?: string | null;
+            /**
+             * @description Over the traffic since then: `24h`, `7d`, a time; `24h` when absent.
+             * @default null
+             */
+            since?: string | null;
+            /** @description The text. */
+            text: string;
+            /**
+             * @description Up to then; now when absent.
+             * @default null
+             */
+            until?: string | null;
         };
         /** @description A configuration to be put in force. */
         ConfigToApply: {
@@ -871,6 +915,11 @@ export interface components {
              * @default
              */
             note?: string;
+            /**
+             * @description The revision that was edited: when another is in force by now, nothing is changed.
+             * @default null
+             */
+            revision?: string | null;
             /** @description The text. */
             text: string;
         };
@@ -1015,6 +1064,8 @@ export interface components {
             changes: components["schemas"]["ChangeLine"][];
             /** @description The range the figures are of. */
             covered: components["schemas"]["Covered"];
+            /** @description The operation that a configured contract declares for it; null when none does. */
+            declared: unknown;
             /** @description As in the table. */
             endpoint: components["schemas"]["EndpointLine"];
             /** @description Why the learner believes in it. */
@@ -1474,6 +1525,11 @@ export interface components {
         };
         /** @description What would have happened. */
         Preview: {
+            /**
+             * Format: uint64
+             * @description Exchanges with a body that the contract would judge; bodies are not kept, so the answer is about their heads alone.
+             */
+            bodies_unknown: number;
             /** @description The newly refused by endpoint, the most first. */
             by_endpoint: components["schemas"]["Named"][];
             /** @description The newly refused by reason, the most first. */
@@ -1491,6 +1547,11 @@ export interface components {
             };
             /** @description Some exchanges whose verdict would change. */
             examples: unknown[];
+            /**
+             * Format: uint64
+             * @description Exchanges that were judged again.
+             */
+            looked_at: number;
             /**
              * Format: uint64
              * @description Exchanges that would be carried and are refused under the policy in force.
@@ -2161,6 +2222,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    whatIfConfig: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Shows that the request was not made by another site. */
+                "X-Portreeve": "1";
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConfigThought"];
+            };
+        };
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preview"];
                 };
             };
             /** @description A problem */

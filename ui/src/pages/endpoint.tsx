@@ -3,12 +3,15 @@ import { type Schemas, change, read } from "../api/client";
 import { ago, count, duration, percent, when } from "../format";
 import { Bars, Link, Method, Panel, RangePicker, Stat, Tag, Trouble, Waiting, useSince } from "../parts/basics";
 import { Chart, filled } from "../parts/chart";
+import { Evidence, Parameters, SchemaPair, Tell } from "../parts/learned";
 import { useLoad } from "../state";
 
 export function EndpointPage({ id }: { id: string }) {
   const [since] = useSince();
   const loaded = useLoad(`endpoint ${id} ${since}`, (signal) => read("/api/v1/endpoints/{id}", { parts: { id }, query: { since }, signal }), 15_000);
   const data = loaded.data;
+  const all = useLoad("siblings", (signal) => read("/api/v1/endpoints", { query: { since: "1h" }, signal }), 0);
+  const siblings = (all.data?.endpoints ?? []).filter((other) => other.id !== id && other.host === data?.endpoint.host && other.method === data?.endpoint.method).slice(0, 500);
   const charts = useMemo(() => {
     if (!data) return undefined;
     const { steps, step_s } = data.series;
@@ -44,7 +47,7 @@ export function EndpointPage({ id }: { id: string }) {
       </div>
       <div className="controls"><RangePicker /><Link to={events("")} className="button">Events</Link></div>
       <div className="stats">
-        <Stat label="Requests" value={count(figures.requests)} note={`${count(line.requests_ever)} ever`} to={events("")} />
+        <Stat label="Requests" value={count(figures.requests)} note={`${count(Math.max(line.requests_ever, figures.requests))} ever`} to={events("")} />
         <Stat label="p95" value={duration(figures.total.p95_us)} note={`upstream ${duration(figures.upstream.p95_us)}`} />
         <Stat label="Errors" value={percent(figures.errors_4xx + figures.errors_5xx, figures.requests)} note={`${count(figures.errors_4xx)} × 4xx, ${count(figures.errors_5xx)} × 5xx`} to={events(" and status>=400")} />
         <Stat label="Refused" value={count(figures.refused)} note={`${count(figures.would_refuse)} more would be`} to={events(" and verdict!=pass")} tone={figures.refused ? "bad" : ""} />
@@ -55,7 +58,8 @@ export function EndpointPage({ id }: { id: string }) {
         <Panel title="Traffic">{charts && <Chart label="Requests over time" times={charts.times} lines={charts.traffic} format={count} />}</Panel>
         <Panel title="Time to answer">{charts && <Chart label="Time to answer" times={charts.times} lines={charts.slow} format={duration} />}</Panel>
       </div>
-      <div className="grid">
+      <SchemaPair learned={data.schema} declared={data.declared} />
+      <div className="columns">
         <Decide data={data} done={loaded.reload} />
         <Panel title="Findings">
           <Bars lines={data.reasons.map((reason) => ({ ...reason, to: events(` and reason=${reason.name}`) }))} empty="No findings in this range." />
@@ -63,14 +67,14 @@ export function EndpointPage({ id }: { id: string }) {
         <Panel title="Statuses">
           <Bars lines={data.statuses.map((status) => ({ name: `${status.status || "none"} · ${status.source}`, count: status.count, to: events(` and status=${status.status}`) }))} />
         </Panel>
-        <Panel title="Evidence" note="Why the learner believes that this is an endpoint with this template."><Json value={data.evidence} /></Panel>
-        <Panel title="Learned schema" note="What successful exchanges looked like; names, types and limits, never values."><Json value={data.schema} /></Panel>
-        <Panel title="Parameters"><Json value={data.parameters} /></Panel>
+        <Evidence value={data.evidence} />
+        <Parameters value={data.parameters} />
+        <Tell line={line} others={siblings} done={loaded.reload} />
         <Panel title="History">
           {data.changes.length === 0 ? <p className="empty">Nothing changed.</p> : (
             <ul className="lines">
               {data.changes.map((line) => (
-                <li key={line.sequence}><span className="soft">{when(line.at_s)} · {line.who}</span> {line.field}: <code>{JSON.stringify(line.before)}</code> → <code>{JSON.stringify(line.after)}</code></li>
+                <li key={line.sequence}><span className="soft">{when(line.at_s)} · {line.who}</span> {line.field}: {line.before !== null && <><code>{shown(line.before)}</code> → </>}<code>{shown(line.after)}</code></li>
               ))}
             </ul>
           )}
@@ -80,10 +84,7 @@ export function EndpointPage({ id }: { id: string }) {
   );
 }
 
-export function Json({ value }: { value: unknown }) {
-  if (value === null || value === undefined) return <p className="empty">Nothing yet.</p>;
-  return <pre className="code" tabIndex={0}>{JSON.stringify(value, null, 2)}</pre>;
-}
+const shown = (value: unknown) => (typeof value === "string" ? value || "nothing" : JSON.stringify(value));
 
 function Decide({ data, done }: { data: Schemas["EndpointDetail"]; done: () => void }) {
   const line = data.endpoint;

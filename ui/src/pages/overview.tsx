@@ -68,7 +68,7 @@ export function Overview() {
         <Panel title="Errors and refusals">{charts && <Chart label="Errors and refusals over time" times={charts.times} lines={charts.wrong} format={count} />}</Panel>
         <Panel title="Time to answer">{charts && <Chart label="Time to answer" times={charts.times} lines={charts.slow} format={duration} />}</Panel>
       </div>
-      <div className="grid three">
+      <div className="columns three">
         <Panel title="Top threats" actions={<Link to={`/threats?${at}`}>All threats</Link>}>
           <Bars lines={data.categories.map((line) => ({ ...line, to: `/threats?${at}&filter=${encodeURIComponent(`category=${line.name}`)}` }))} empty="No findings in this range." />
         </Panel>

@@ -84,24 +84,61 @@ function WhatIf({ thought, onClose, done }: { thought: Thought; onClose: () => v
       <Trouble problem={problem} />
       {!preview ? !problem && <p className="empty" role="status">Replaying …</p> : (
         <>
-          <div className="stats">
-            <Stat label="Newly refused" value={count(preview.newly_refused)} tone={preview.newly_refused ? "bad" : ""} />
-            <Stat label="of them successful" value={count(preview.newly_refused_successes)} note="answered with 2xx: people who would notice" tone={preview.newly_refused_successes ? "warn" : ""} />
-            <Stat label="Sessions hit" value={count(preview.sessions)} note={`${count(preview.clients)} clients`} />
-            <Stat label="Newly carried" value={count(preview.newly_carried)} />
-          </div>
-          {preview.notes.map((note) => <p key={note} className="trouble calm">{note}</p>)}
-          <div className="grid">
-            <section><h3>By endpoint</h3><Bars lines={preview.by_endpoint.slice(0, 10).map((line) => ({ name: preview.endpoints[line.name] ?? line.name, count: line.count, to: line.name.startsWith("e") ? `/endpoints/${line.name}` : undefined }))} empty="None." /></section>
-            <section><h3>By reason</h3><Bars lines={preview.by_reason.slice(0, 10)} empty="None." /></section>
-          </div>
-          {preview.examples.length > 0 && <><h3>Some of them</h3><Exchanges events={(preview.examples as Exchange[]).slice(0, 10)} endpoints={preview.endpoints} open={(event) => window.open(`/events?event=${event.id}@${Math.round(Date.parse(event.at) / 1000)}`, "_blank", "noopener")} /></>}
+          <Previewed preview={preview} />
         </>
       )}
       <div className="actions end">
         <button type="button" onClick={onClose}>Leave it at “{thought.present}”</button>
         <button type="button" className="primary" onClick={apply} disabled={!preview}>Set “{mode}”</button>
       </div>
+    </Dialog>
+  );
+}
+
+/** What would have happened, with the list. */
+function Previewed({ preview }: { preview: Schemas["Preview"] }) {
+  return (
+    <>
+          <div className="stats">
+          <Stat label="Newly refused" value={count(preview.newly_refused)} tone={preview.newly_refused ? "bad" : ""} />
+          <Stat label="of them successful" value={count(preview.newly_refused_successes)} note="answered with 2xx: people who would notice" tone={preview.newly_refused_successes ? "warn" : ""} />
+          <Stat label="Sessions hit" value={count(preview.sessions)} note={`${count(preview.clients)} clients`} />
+          {preview.bodies_unknown > 0 && <Stat label="Bodies unknown" value={count(preview.bodies_unknown)} note="judged by their heads alone" tone="warn" />}
+          <Stat label="Newly carried" value={count(preview.newly_carried)} />
+        </div>
+        {preview.notes.map((note) => <p key={note} className="trouble calm">{note}</p>)}
+        <div className="grid">
+          <section><h3>By endpoint</h3><Bars lines={preview.by_endpoint.slice(0, 10).map((line) => ({ name: preview.endpoints[line.name] ?? line.name, count: line.count, to: line.name.startsWith("e") ? `/endpoints/${line.name}` : undefined }))} empty="None." /></section>
+          <section><h3>By reason</h3><Bars lines={preview.by_reason.slice(0, 10)} empty="None." /></section>
+        </div>
+        {preview.examples.length > 0 && <><h3>Some of them</h3><Exchanges events={(preview.examples as Exchange[]).slice(0, 10)} endpoints={preview.endpoints} open={(event) => window.open(`/events?event=${event.id}@${Math.round(Date.parse(event.at) / 1000)}`, "_blank", "noopener")} /></>}
+    </>
+  );
+}
+
+function ConfigWhatIf({ text, onClose }: { text: string; onClose: () => void }) {
+  const [since, setSince] = useState("24h");
+  const [preview, setPreview] = useState<Schemas["Preview"]>();
+  const [problem, setProblem] = useState<ApiProblem>();
+  useEffect(() => {
+    let gone = false;
+    setPreview(undefined);
+    setProblem(undefined);
+    change("post", "/api/v1/config/what-if", { text, since }).then((answer) => !gone && setPreview(answer), (error) => !gone && setProblem(error));
+    return () => {
+      gone = true;
+    };
+  }, [text, since]);
+  return (
+    <Dialog title="What if this configuration were in force?" onClose={onClose} wide>
+      <div className="controls">
+        <label className="field"><span>Over the last</span>
+          <select value={since} onChange={(event) => setSince(event.target.value)}><option value="1h">hour</option><option value="24h">24 hours</option><option value="7d">7 days</option></select>
+        </label>
+      </div>
+      <Trouble problem={problem} />
+      {!preview ? !problem && <p className="empty" role="status">Replaying …</p> : <><p className="note">{count(preview.looked_at)} exchanges were judged again.</p><Previewed preview={preview} /></>}
+      <div className="actions end"><button type="button" onClick={onClose}>Close</button></div>
     </Dialog>
   );
 }
@@ -136,6 +173,7 @@ function Configuration() {
   const [said, setSaid] = useState("");
   const [problem, setProblem] = useState<ApiProblem>();
   const [shown, setShown] = useState<Schemas["VersionLine"]>();
+  const [thought, setThought] = useState<string>();
   if (loaded.problem?.status === 403) return null;
   const now = loaded.data?.text ?? "";
   const edited = text !== undefined && text !== now;
@@ -155,20 +193,24 @@ function Configuration() {
       setProblem(checked.valid ? undefined : new ApiProblem(422, "The configuration has mistakes.", checked.diagnostics));
       setSaid(checked.valid ? "Nothing is wrong with it." : "");
     }, failed);
+  if (loaded.data && !loaded.data.path) return <Panel title="Configuration"><p className="empty">{loaded.data.reason || "No gateway runs in this process."}</p></Panel>;
   return (
-    <Panel title="Configuration" note={loaded.data?.path}>
+    <Panel title="Configuration" note={<>{loaded.data?.path}{loaded.data?.writable ? ". Secrets are hidden as ********; lines left as they are keep theirs." : ""}</>}>
+      {loaded.data?.reason && <p className="trouble calm">It cannot be changed from here: {loaded.data.reason}.</p>}
       <Trouble problem={problem ?? loaded.problem} />
       <label className="field block"><span className="hidden">Configuration in force</span>
         <textarea className="mono" rows={14} spellCheck={false} value={text ?? now} readOnly={!loaded.data?.writable} onChange={(event) => setText(event.target.value)} />
       </label>
       <div className="controls">
         <button type="button" onClick={check}>Check</button>
+        <button type="button" onClick={() => setThought(text ?? now)}>What if</button>
         <label className="field grow"><span>Why</span><input value={note} onChange={(event) => setNote(event.target.value)} /></label>
-        <button type="button" className="primary" disabled={!edited} onClick={() => change("put", "/api/v1/config", { text: text ?? now, note }).then(() => done("In force."), failed)}>Put in force</button>
+        <button type="button" className="primary" disabled={!edited} onClick={() => change("put", "/api/v1/config", { text: text ?? now, note, revision: loaded.data?.revision }).then(() => done("In force."), failed)}>Put in force</button>
         {edited && <button type="button" onClick={() => setText(undefined)}>Discard</button>}
         <span role="status">{said}</span>
       </div>
       {edited && <Diff before={now} after={text ?? ""} />}
+      {thought !== undefined && <ConfigWhatIf text={thought} onClose={() => setThought(undefined)} />}
       <h3>Versions</h3>
       {versions.data?.versions.length === 0 && <p className="empty">None yet: the first change keeps the one before it too.</p>}
       <ul className="lines">

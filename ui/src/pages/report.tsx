@@ -37,7 +37,7 @@ export function ReportPage() {
               </ol>
             </Panel>
           )}
-          <div className="grid">
+          <div className="columns">
             {report.rankings.filter((ranking) => ranking.lines.length > 0).map((ranking) => (
               <Panel key={ranking.id} title={ranking.title} note={ranking.definition}>
                 <ul className="bars">

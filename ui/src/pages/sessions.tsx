@@ -1,3 +1,4 @@
+import { useState } from "react";
 import type { ColumnDef } from "@tanstack/react-table";
 import { read } from "../api/client";
 import { count } from "../format";
@@ -41,6 +42,7 @@ export function Sessions() {
 export function SessionPage({ hash }: { hash: string }) {
   const [since] = useSince();
   const [open, setOpen] = useParam("event");
+  const [many, setMany] = useState(50);
   const loaded = useLoad(`session ${hash} ${since}`, (signal) => read("/api/v1/sessions/{hash}", { parts: { hash }, query: { since }, signal }), 20_000);
   const data = loaded.data;
   const events = (data?.events ?? []) as Exchange[];
@@ -61,8 +63,8 @@ export function SessionPage({ hash }: { hash: string }) {
             <Stat label="Agents" value={count(new Set(events.map((event) => event.agent)).size)} />
             <Stat label="With findings" value={count(events.filter((event) => event.findings.length > 0).length)} />
           </div>
-          <Panel title="Timeline" note={data.truncated ? "The latest 500." : "The latest first."}><Exchanges events={events} endpoints={data.endpoints} open={(event) => setOpen(`${event.id}@${Math.round(Date.parse(event.at) / 1000)}`)} /></Panel>
           <Panel title="By endpoint"><Table caption="Endpoints of the session" rows={answerRows(data.by_endpoint)} columns={columns} sort={[{ id: "count", desc: true }]} /></Panel>
+          <Panel title="Timeline" note={data.truncated ? "The latest 500." : "The latest first."}><Exchanges events={events.slice(0, many)} endpoints={data.endpoints} open={(event) => setOpen(`${event.id}@${Math.round(Date.parse(event.at) / 1000)}`)} />{events.length > many && <p><button type="button" onClick={() => setMany(many + 100)}>Show more</button> <span className="soft">{many} of {events.length}</span></p>}</Panel>
         </>
       )}
       {open && <ExchangeDialog key={open} id={open.split("@")[0]} nearS={Number(open.split("@")[1]) || undefined} onClose={() => setOpen("")} />}

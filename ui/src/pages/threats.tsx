@@ -49,7 +49,7 @@ export function Threats() {
           <Panel title="Findings over time" note="Exchanges with findings, by kind of threat." actions={<Link to={events("reason=*")}>The exchanges</Link>}>
             {chart && <Chart label="Findings over time" times={chart.times} lines={chart.lines} format={count} height={220} />}
           </Panel>
-          <div className="grid">
+          <div className="columns">
             <Panel title="By reason"><Bars lines={bars(data.by_reason, "reason", (name) => name)} empty="No findings." /></Panel>
             <Panel title="By source"><Bars lines={bars(data.by_client, "client", (name) => name)} empty="No findings." /></Panel>
             <Panel title="By endpoint"><Bars lines={bars(data.by_endpoint, "endpoint", quoted)} empty="No findings." /></Panel>

@@ -23,7 +23,8 @@ export function Chart({ label, times, lines, format = String, height = 190, bars
         height,
         cursor: { points: { size: 6 }, drag: { x: false, y: false } },
         legend: { live: true },
-        scales: { x: { time: true }, y: { range: (_, min, max) => [Math.min(0, min), Math.max(max * 1.08, 1)] } },
+        // One step alone would be stretched over years.
+        scales: { x: { time: true, range: (_, min, max) => (max - min < 240 ? [min - 120, max + 120] : [min, max]) }, y: { range: (_, min, max) => [Math.min(0, min), Math.max(max * 1.08, 1)] } },
         axes: [
           { ...axis, space: 70, values: (_, splits, __, ___, step) => splits.map((at) => moment(at, step)) },
           { ...axis, size: 58, values: (_, splits) => splits.map((value) => format(value)) },

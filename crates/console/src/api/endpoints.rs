@@ -116,6 +116,8 @@ pub(crate) struct EndpointDetail {
     parameters: Value,
     /// Its learned schema: an OpenAPI operation.
     schema: Value,
+    /// The operation that a configured contract declares for it; null when none does.
+    declared: Value,
     /// Its risk and what it rests on.
     risk: Value,
     /// When it was removed, in seconds since the epoch.
@@ -298,7 +300,7 @@ fn line(stored: &StoredEndpoint, counts: &Counts, now: Timestamp) -> EndpointLin
 }
 
 /// What stands out about an endpoint, from its traffic alone. Who may call is told from successful requests only.
-fn signals(stored: &StoredEndpoint, counts: &Counts, now: Timestamp) -> Vec<&'static str> {
+pub fn signals(stored: &StoredEndpoint, counts: &Counts, now: Timestamp) -> Vec<&'static str> {
     let endpoint = &stored.endpoint;
     let seen = endpoint.requests > 0 || counts.requests > 0;
     let quiet_days = now.secs().saturating_sub(endpoint.last_seen.secs()) / 86_400;
@@ -337,7 +339,8 @@ pub(crate) async fn show(
             }
             None => (range, Counts::default(), Series { step_s: 60, steps: Vec::new() }),
         };
-        Ok(detail(&stored, covered, &counts, series, changes, now))
+        let declared = console.steering.declared(&stored.endpoint.method, &stored.endpoint.template);
+        Ok(EndpointDetail { declared, ..detail(&stored, covered, &counts, series, changes, now) })
     });
     Ok(Json(detail.await?))
 }
@@ -358,6 +361,7 @@ fn detail(
         evidence: stored.evidence.clone(),
         parameters: stored.parameters.clone(),
         schema: stored.schema.clone(),
+        declared: Value::Null,
         risk: stored.risk.clone(),
         removed_s: stored.removed_at.map(Timestamp::secs),
         replaced_by: stored.replaced_by.map(|id| id.to_string()),

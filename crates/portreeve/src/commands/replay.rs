@@ -70,7 +70,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
         limit: None,
     };
     let inventory = Inventory::open_reading(&arguments.data)?;
-    let names = inventory.as_ref().map_or_else(|| Ok(store::query::plan::EndpointNames::default()), Inventory::endpoint_names)?;
+    let names = inventory
+        .as_ref()
+        .map_or_else(|| Ok(store::query::plan::EndpointNames::default()), Inventory::endpoint_names)?;
     // A day of traffic takes longer than a question of the console may.
     let reader = Reader::open(&arguments.data, QueryLimits { timeout_ms: 3_600_000, ..QueryLimits::default() })?;
     let mut stream = reader.events(query, Arc::new(names))?;
@@ -102,11 +104,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
 fn text(preview: &Preview) -> String {
     let mut lines = vec![
         format!("{} exchanges judged again", preview.looked_at),
+        format!("newly refused   {}   of them successful {}", preview.newly_refused, preview.newly_refused_successes),
         format!(
-            "newly refused   {}   of them successful {}",
-            preview.newly_refused, preview.newly_refused_successes
+            "sessions hit    {}   clients {}   endpoints {}",
+            preview.sessions,
+            preview.clients,
+            preview.by_endpoint.len()
         ),
-        format!("sessions hit    {}   clients {}   endpoints {}", preview.sessions, preview.clients, preview.by_endpoint.len()),
         format!("newly carried   {}", preview.newly_carried),
         format!("bodies unknown  {}", preview.bodies_unknown),
     ];
@@ -117,9 +121,8 @@ fn text(preview: &Preview) -> String {
         let counted = ranked.iter().map(|(name, count)| format!("  {count:>8}  {}", printable(name)));
         [String::new(), title.to_owned()].into_iter().chain(counted).collect()
     };
-    let named = |line: &console::replay::Line| {
-        (preview.endpoints.get(&line.name).unwrap_or(&line.name).clone(), line.count)
-    };
+    let named =
+        |line: &console::replay::Line| (preview.endpoints.get(&line.name).unwrap_or(&line.name).clone(), line.count);
     lines.extend(ranking("by reason", &preview.by_reason.iter().map(named).collect::<Vec<_>>()));
     lines.extend(ranking("by endpoint", &preview.by_endpoint.iter().map(named).collect::<Vec<_>>()));
     if !preview.examples.is_empty() {

@@ -60,8 +60,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Form::Json => report.json() + "\n",
     };
     match &arguments.out {
-        Some(path) => std::fs::write(path, text)
-            .map_err(|error| format!("`{}` cannot be written: {}", path.display(), crate::config::meant::plain(&error)))?,
+        Some(path) => std::fs::write(path, text).map_err(|error| {
+            format!("`{}` cannot be written: {}", path.display(), crate::config::meant::plain(&error))
+        })?,
         None => std::io::stdout().lock().write_all(text.as_bytes())?,
     }
     Ok(())

@@ -37,7 +37,7 @@ pub struct Meaning<'a> {
 }
 
 impl Meaning<'_> {
-    fn problem(&mut self, pointer: &str, message: String, help: impl Into<String>) {
+    pub(super) fn problem(&mut self, pointer: &str, message: String, help: impl Into<String>) {
         let spot = self.spot(pointer);
         self.problems.push(Diagnostic { spot, message, help: help.into() });
     }
@@ -50,7 +50,7 @@ impl Meaning<'_> {
         parsed.map_err(|(message, help)| self.problem(pointer, message, help)).ok()
     }
 
-    fn millis(&mut self, pointer: &str, time: Option<&written::Time>, default: u32) -> u32 {
+    pub(super) fn millis(&mut self, pointer: &str, time: Option<&written::Time>, default: u32) -> u32 {
         let Some(time) = time else { return default };
         let Some(millis) = self.parsed(pointer, units::duration_ms(&time.0)) else { return default };
         u32::try_from(millis).unwrap_or_else(|_| {
@@ -106,7 +106,7 @@ impl Meaning<'_> {
         path
     }
 
-    fn secret(&mut self, pointer: &str, secret: &written::Secret) -> Option<String> {
+    pub(super) fn secret(&mut self, pointer: &str, secret: &written::Secret) -> Option<String> {
         let value = match secret.0.strip_prefix("file:") {
             None => secret.0.clone(),
             Some(name) => match std::fs::read_to_string(self.base.join(name)) {
@@ -186,6 +186,7 @@ impl Meaning<'_> {
             data,
             admin: self.admin(&written.admin),
             admin_token: written.admin.token.as_ref().and_then(|token| self.secret("/admin/token", token)),
+            alerts: super::alerts::meant(self, &written.alerts),
             access_log: self.access_log(&written.log),
             tracing: written.tracing.as_ref().and_then(|tracing| self.tracing(tracing)),
             level: written.log.level,

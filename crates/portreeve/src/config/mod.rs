@@ -3,6 +3,7 @@
 //! The form is checked against the JSON Schema of the written structures ([`form`]); what is right of it is read and its
 //! meaning checked ([`meant`]). Mistakes of both kinds are reported together.
 
+mod alerts;
 pub mod diagnostic;
 pub mod form;
 pub mod meant;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// What administrators must present.
     pub admin_token: Option<String>,
+    /// Who is told of what.
+    pub alerts: crate::alerts::Settings,
     /// The access log.
     pub access_log: Option<AccessLog>,
     /// Where spans go.

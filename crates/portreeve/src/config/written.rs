@@ -91,6 +91,9 @@ pub struct Configuration {
     /// Metrics, health and administration.
     #[serde(default)]
     pub admin: Admin,
+    /// Who is told of what.
+    #[serde(default)]
+    pub alerts: Alerts,
     /// What the program says about itself, and the access log.
     #[serde(default)]
     pub log: Log,
@@ -604,6 +607,66 @@ pub struct Admin {
     pub address: Option<String>,
     /// What administrators must present; without it only a loopback address is allowed.
     pub token: Option<Secret>,
+}
+
+/// Who is told of what somebody should know now.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// Alerts of one kind within this time are one message; 1m when absent.
+    pub group_for: Option<Time>,
+    /// What was told is told again after this time at the earliest; 4h when absent.
+    pub repeat_after: Option<Time>,
+    /// Where people reach the dashboard, such as `https://gate.example.com`; for links in messages.
+    pub dashboard: Option<String>,
+    /// Who is told.
+    #[serde(default)]
+    pub receivers: Vec<Receiver>,
+}
+
+/// One who is told: by webhook or by syslog.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Receiver {
+    /// Its name, for logs; the host when absent.
+    pub name: Option<String>,
+    /// A webhook, such as `https://hooks.example.com/portreeve`. The address of some is a secret: write it as a reference then.
+    pub webhook: Option<Secret>,
+    /// A syslog server, such as `udp://10.0.0.5:514` or `tcp://10.0.0.5:601`.
+    pub syslog: Option<String>,
+    /// Signs messages to the webhook: HMAC-SHA256 in the field `Portreeve-Signature`.
+    pub secret: Option<Secret>,
+    /// The form of messages.
+    #[serde(default)]
+    pub format: AlertFormat,
+    /// Only these kinds; all when absent.
+    #[serde(default)]
+    pub kinds: Vec<AlertKind>,
+}
+
+/// The form of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertFormat {
+    /// JSON of our own; over syslog, text.
+    #[default]
+    Plain,
+    /// What Slack and those compatible with it take.
+    Slack,
+    /// A detection finding of the Open Cybersecurity Schema Framework.
+    Ocsf,
+}
+
+/// What an alert is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    ShadowEndpoint,
+    Posture,
+    Anomaly,
+    Attack,
+    Quota,
+    Certificate,
 }
 
 /// What the program says about itself, and the access log.

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{Action, Event, ExchangeEnd, StatusSource};
 
@@ -34,6 +34,8 @@ pub struct Metrics {
     pub spans_exported: AtomicU64,
     /// Spans dropped because the collector was slow, away, or did not want them.
     pub spans_dropped: AtomicU64,
+    /// What became of alerts.
+    pub alerts: Arc<crate::alerts::Counters>,
     store: Mutex<store::Health>,
 }
 
@@ -114,6 +116,9 @@ impl Metrics {
             ("observations_dropped_total", "counter", self.observations_dropped.load(Ordering::Relaxed)),
             ("observations_total", "counter", self.observations.load(Ordering::Relaxed)),
             ("endpoints_learned", "gauge", self.endpoints_learned.load(Ordering::Relaxed)),
+            ("alerts_sent_total", "counter", self.alerts.sent.load(Ordering::Relaxed)),
+            ("alerts_retried_total", "counter", self.alerts.retried.load(Ordering::Relaxed)),
+            ("alerts_lost_total", "counter", self.alerts.lost.load(Ordering::Relaxed)),
             ("access_log_lines_lost_total", "counter", self.access_log_lines_lost.load(Ordering::Relaxed)),
             ("spans_exported_total", "counter", self.spans_exported.load(Ordering::Relaxed)),
             ("spans_dropped_total", "counter", self.spans_dropped.load(Ordering::Relaxed)),

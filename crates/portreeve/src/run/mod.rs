@@ -30,6 +30,7 @@ use arc_swap::ArcSwap;
 use gateway::Gateway;
 use gateway::listen::Sockets;
 
+use crate::alerts::{self, Alerts};
 use crate::config::Settings;
 use crate::learned::Places;
 use access_log::{AccessLog, Reopen};
@@ -93,6 +94,7 @@ pub struct Portreeve {
     admin: admin::Admin,
     recorder: JoinHandle<store::Health>,
     learner: JoinHandle<()>,
+    alerts: Option<Alerts>,
 }
 
 /// Where the listening sockets and the store come from.
@@ -157,13 +159,27 @@ impl Portreeve {
         )?;
         let learner = learner::start(observations_out, places, models, settings.data.clone(), Arc::clone(&metrics))?;
         let overrides = console::Overrides::load(&store::Inventory::open(&settings.data)?)?;
-        let helm = Helm::new(Arc::clone(&gateway), Arc::clone(&metrics), settings.gateway, settings.file, overrides)?;
+        let helm = Helm::new(
+            Arc::clone(&gateway),
+            Arc::clone(&metrics),
+            settings.gateway,
+            settings.contracts,
+            settings.file,
+            overrides,
+        )?;
         let helm = Arc::new(helm);
         let console =
             console::Settings { token: settings.admin_token.clone(), ..console::Settings::new(&settings.data) };
         let console = console::router(console, Arc::<Helm>::clone(&helm))?;
         let admin = admin::start(admin_listener, settings.admin_token, &gateway, Arc::clone(&metrics), console)?;
-        Ok(Self { gateway, helm, metrics, reopen, admin, recorder, learner })
+        let alerts = alerts::start(
+            settings.alerts,
+            settings.data,
+            settings.store.events_bytes_max,
+            Arc::<Helm>::clone(&helm),
+            Arc::clone(&metrics.alerts),
+        )?;
+        Ok(Self { gateway, helm, metrics, reopen, admin, recorder, learner, alerts })
     }
 
     /// Where clients connect.
@@ -184,6 +200,9 @@ impl Portreeve {
     /// Stops accepting, lets exchanges finish, writes everything down. Answers how the store ended.
     pub fn stop(self) -> store::Health {
         self.admin.stop();
+        if let Some(alerts) = self.alerts {
+            alerts.stop();
+        }
         drop(self.helm);
         match Arc::try_unwrap(self.gateway) {
             Ok(gateway) => gateway.drain(),

@@ -94,8 +94,7 @@ impl Recorder {
         self.metrics.events_taken.fetch_add(batch.len() as u64, Ordering::Relaxed);
         if count > 0 {
             let sent = self.observations.try_send(news).is_ok();
-            let counter =
-                if sent { &self.metrics.observations_sent } else { &self.metrics.observations_dropped };
+            let counter = if sent { &self.metrics.observations_sent } else { &self.metrics.observations_dropped };
             counter.fetch_add(count, Ordering::Relaxed);
         }
         self.metrics.count(&batch);

@@ -1,5 +1,6 @@
 //! The running gateway as the console sees and steers it: its health, its configuration, and what was set by hand over it.
 
+mod declared;
 mod file;
 mod health;
 
@@ -32,6 +33,8 @@ pub struct Helm {
 struct Held {
     /// As configured, before overrides.
     base: Config,
+    /// The files of contracts.
+    contracts: Vec<PathBuf>,
     overrides: Overrides,
 }
 
@@ -44,13 +47,20 @@ impl Helm {
         gateway: Arc<Gateway>,
         metrics: Arc<Metrics>,
         base: Config,
+        contracts: Vec<PathBuf>,
         file: Option<PathBuf>,
         overrides: Overrides,
     ) -> Result<Self, gateway::Error> {
         if overrides != Overrides::default() {
             gateway.reload(with_overrides(&base, &overrides))?;
         }
-        Ok(Self { gateway, metrics, file, held: Mutex::new(Held { base, overrides }), started: Instant::now() })
+        Ok(Self {
+            gateway,
+            metrics,
+            file,
+            held: Mutex::new(Held { base, contracts, overrides }),
+            started: Instant::now(),
+        })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -79,7 +89,9 @@ impl Helm {
         if !settings.session_key_configured {
             base.session_key = self.held().base.session_key;
         }
-        self.put_base(base)
+        self.put_base(base)?;
+        self.held().contracts = settings.contracts;
+        Ok(())
     }
 }
 
@@ -161,6 +173,11 @@ impl Steering for Helm {
             modes.push(ApiModes { api, stages });
         }
         modes
+    }
+
+    fn declared(&self, method: &str, template: &str) -> serde_json::Value {
+        let contracts = self.held().contracts.clone();
+        contracts.iter().find_map(|path| declared::operation(path, method, template)).unwrap_or_default()
     }
 
     fn replay(&self, text: &str) -> Result<Box<dyn Replay>, Vec<Diagnostic>> {

@@ -8,8 +8,7 @@ use console::steering::{ConfigText, Diagnostic};
 use crate::config::{self, Settings};
 
 /// Said when the gateway was started from flags.
-pub const NO_FILE: &str =
-    "the gateway was started without a configuration file; start it with `portreeve run --config FILE` to change it here";
+pub const NO_FILE: &str = "the gateway was started without a configuration file; start it with `portreeve run --config FILE` to change it here";
 
 /// The file with its secrets hidden.
 pub fn shown(file: &Path) -> ConfigText {
