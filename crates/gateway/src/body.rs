@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use inspect::http1::{BodyDecoder, BodyPiece};
+use inspect::stages::contract::MessageGate;
 use model::Limits;
 use model::head::Fields;
 use model::reason::Anomaly;
@@ -38,6 +39,8 @@ pub enum BodyFailure {
     Gone,
     /// The sender sent nothing for too long.
     TimedOut,
+    /// A message in it was refused; the gate has the findings.
+    Refused,
 }
 
 impl From<io::Error> for BodyFailure {
@@ -163,6 +166,8 @@ pub struct RequestBody<'c> {
     pub received: u64,
     /// A copy of the beginning, for learning; `None` when this exchange is not sampled.
     pub sample: Option<Vec<u8>>,
+    /// Judges what is handed out, message by message.
+    pub gate: Option<MessageGate>,
     ended: bool,
 }
 
@@ -187,7 +192,7 @@ impl<'c> RequestBody<'c> {
             bytes_per_s_min: u64::from(limits.upload_bytes_per_s_min),
             idle_ms: u64::from(limits.idle_timeout_ms),
         };
-        Self { held: None, source, limits, started_ms, received: 0, sample: None, ended: false }
+        Self { held: None, source, limits, started_ms, received: 0, sample: None, gate: None, ended: false }
     }
 
     /// True when nothing is left to be read.
@@ -216,6 +221,9 @@ impl<'c> RequestBody<'c> {
     /// Puts bytes back in front, to be sent again.
     pub fn hold_again(&mut self, held: Bytes) {
         self.ended = false;
+        if let Some(gate) = &mut self.gate {
+            gate.restart();
+        }
         self.held = (!held.is_empty()).then_some(held);
     }
 
@@ -259,10 +267,13 @@ impl<'c> RequestBody<'c> {
     /// As [`next`](Self::next).
     pub fn ready(&mut self) -> Result<Option<Piece>, BodyFailure> {
         if let Some(held) = self.held.take() {
-            return Ok(Some(Piece::Data(held)));
+            return gated(&mut self.gate, Piece::Data(held)).map(Some);
         }
         match self.source.ready()? {
-            Some(piece) => self.account(piece).map(Some),
+            Some(piece) => {
+                let piece = self.account(piece)?;
+                gated(&mut self.gate, piece).map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -273,9 +284,10 @@ impl<'c> RequestBody<'c> {
     /// When the body is malformed, too large, too slow, or its sender goes away.
     pub async fn next(&mut self) -> Result<Piece, BodyFailure> {
         if let Some(held) = self.held.take() {
-            return Ok(Piece::Data(held));
+            return gated(&mut self.gate, Piece::Data(held));
         }
-        self.next_from_source().await
+        let piece = self.next_from_source().await?;
+        gated(&mut self.gate, piece)
     }
 
     async fn next_from_source(&mut self) -> Result<Piece, BodyFailure> {
@@ -322,6 +334,16 @@ impl<'c> RequestBody<'c> {
     }
 }
 
+/// Lets a piece through its gate.
+fn gated(gate: &mut Option<MessageGate>, piece: Piece) -> Result<Piece, BodyFailure> {
+    let Some(gate) = gate else { return Ok(piece) };
+    let is_refused = match &piece {
+        Piece::Data(data) => gate.feed(data),
+        Piece::End(_) => gate.end(),
+    };
+    if is_refused { Err(BodyFailure::Refused) } else { Ok(piece) }
+}
+
 /// Appends to a copy until it has `bytes_max`.
 pub fn keep_sample(sample: &mut Option<Vec<u8>>, data: &[u8], bytes_max: usize) {
     if let Some(sample) = sample {
@@ -333,6 +355,8 @@ pub fn keep_sample(sample: &mut Option<Vec<u8>>, data: &[u8], bytes_max: usize) 
 /// The body of a response.
 pub struct ResponseBody<'c> {
     held: Option<Bytes>,
+    /// Judges what is handed out, message by message.
+    pub gate: Option<MessageGate>,
     source: Source<'c>,
     idle_ms: u64,
 }
@@ -340,7 +364,7 @@ pub struct ResponseBody<'c> {
 impl<'c> ResponseBody<'c> {
     /// A body from a source; a pause longer than `idle_ms` ends it.
     pub fn new(source: Source<'c>, idle_ms: u64) -> Self {
-        Self { held: None, source, idle_ms }
+        Self { held: None, gate: None, source, idle_ms }
     }
 
     /// Reads up to `bytes_max` and holds them. True when that was the whole body.
@@ -376,8 +400,11 @@ impl<'c> ResponseBody<'c> {
     /// As [`next`](Self::next).
     pub fn ready(&mut self) -> Result<Option<Piece>, BodyFailure> {
         match self.held.take() {
-            Some(held) if !held.is_empty() => Ok(Some(Piece::Data(held))),
-            _ => self.source.ready(),
+            Some(held) if !held.is_empty() => gated(&mut self.gate, Piece::Data(held)).map(Some),
+            _ => match self.source.ready()? {
+                Some(piece) => gated(&mut self.gate, piece).map(Some),
+                None => Ok(None),
+            },
         }
     }
 
@@ -387,10 +414,11 @@ impl<'c> ResponseBody<'c> {
     /// When the upstream breaks off or pauses too long.
     pub async fn next(&mut self) -> Result<Piece, BodyFailure> {
         match self.held.take() {
-            Some(held) if !held.is_empty() => Ok(Piece::Data(held)),
+            Some(held) if !held.is_empty() => gated(&mut self.gate, Piece::Data(held)),
             _ => {
                 let until = self.source.now_ms().saturating_add(self.idle_ms);
-                self.source.next(until).await
+                let piece = self.source.next(until).await?;
+                gated(&mut self.gate, piece)
             }
         }
     }

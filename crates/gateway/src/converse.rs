@@ -328,6 +328,25 @@ async fn relay(
         Ok(judged) => judged?,
         Err(failure) => return Err(Stop::Client(failure)),
     };
+    let relayed = relay_body(exchange, background, head, framing, wish, body, responder, record).await;
+    match body.gate.take() {
+        Some(gate) => exchange.gate_findings(gate, record).and(relayed),
+        None => relayed,
+    }
+}
+
+/// Sends a judged response on, piece by piece; a gate judges the messages of a stream on their way.
+#[allow(clippy::too_many_arguments, reason = "what one conversation holds")]
+async fn relay_body(
+    exchange: &Exchange<'_>,
+    mut background: Pin<&mut impl Future<Output = BodyFailure>>,
+    head: &ResponseHead,
+    framing: Framing,
+    wish: BodyWish,
+    body: &mut ResponseBody<'_>,
+    responder: &mut Responder<'_>,
+    record: &mut Record,
+) -> Result<(), Stop> {
     let mut copy = (wish == BodyWish::Copy).then(Vec::new);
     let copy_max = exchange.snapshot.config.limits.inspect_bytes_max as usize;
     record.event.status = head.status;
@@ -381,6 +400,8 @@ async fn relay(
 fn upstream_broke(failure: BodyFailure) -> Stop {
     Stop::Upstream(match failure {
         BodyFailure::TimedOut => UpstreamFailure::TimedOut,
+        // Findings of the gate take its place.
+        BodyFailure::Refused => UpstreamFailure::Malformed,
         BodyFailure::Gone | BodyFailure::Anomaly(_) => UpstreamFailure::Broken { sent_nothing_back: false },
     })
 }

@@ -12,6 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use inspect::http1::{Framing, Noted, canonical_target};
 use inspect::pipeline::{self, Step};
+use inspect::stages::contract::{self, MessageGate};
 use inspect::view::media_type;
 use inspect::{BodyView, BodyWish, ConnectionFacts, Policy, RequestView, ResponseView, decide};
 use model::head::{Known, RequestHead, ResponseHead};
@@ -268,10 +269,28 @@ impl Exchange<'_> {
         if has_body && (step.wish == BodyWish::Hold || mirrored.is_some()) {
             self.hold_and_judge(body, step.wish, record).await?;
         }
+        // A body that was judged whole needs no gate.
+        if has_body && !(step.wish == BodyWish::Hold && body.is_replayable()) {
+            body.gate = contract::gate_request(self.policy(), &self.view());
+        }
         if let Some(upstream) = mirrored {
             converse::mirror(self, upstream, body.is_replayable().then(|| body.held()));
         }
-        converse::forward(self, body, responder, record).await
+        let outcome = converse::forward(self, body, responder, record).await;
+        match body.gate.take() {
+            Some(gate) => self.gate_findings(gate, record).and(outcome),
+            None => outcome,
+        }
+    }
+
+    /// Takes over what was found while a body streamed, and decides.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] when it was refused.
+    pub fn gate_findings(&self, gate: MessageGate, record: &mut Record) -> Result<(), Stop> {
+        let known = record.event.findings.len();
+        record.event.findings.extend(gate.into_findings());
+        self.decided(&Step::default(), known, record)
     }
 
     async fn hold_and_judge(
@@ -318,6 +337,7 @@ impl Exchange<'_> {
         let response = ResponseView { head };
         let step = self.judged(record, |out| pipeline::judge_response(self.policy(), &self.view(), &response, out))?;
         if step.wish != BodyWish::Hold {
+            body.gate = contract::gate_response(self.policy(), &self.view(), &response);
             return Ok(step.wish);
         }
         let limit = self.snapshot.config.limits.inspect_bytes_max as usize;
@@ -325,6 +345,9 @@ impl Exchange<'_> {
             body.hold(limit).await.map_err(|_| Stop::Upstream(UpstreamFailure::Broken { sent_nothing_back: false }))?;
         let held = body.held();
         self.judge_response_bytes(head, &held, whole, record)?;
+        if !whole {
+            body.gate = contract::gate_response(self.policy(), &self.view(), &response);
+        }
         Ok(BodyWish::Stream)
     }
 
@@ -438,6 +461,8 @@ fn said(stop: &Stop, record: &mut Record) -> (u16, ExchangeEnd, Option<Reason>) 
             let reason = refused_by_parser(*anomaly, 0, record);
             (anomaly.status(), ExchangeEnd::Refused, Some(reason))
         }
+        // The gate's findings have said why; without them the refusal is ours alone.
+        Stop::Client(BodyFailure::Refused) => (400, ExchangeEnd::Refused, None),
         Stop::Client(BodyFailure::TimedOut) => (408, ExchangeEnd::ClientTimeout, None),
         Stop::Client(BodyFailure::Gone) => (0, ExchangeEnd::ClientGone, None),
         Stop::ClientWrite(error) if error.kind() == std::io::ErrorKind::TimedOut => {

@@ -22,6 +22,36 @@ pub fn decoded<'b>(bytes: &'b [u8], coding: &[u8], bytes_max: usize) -> Cow<'b, 
     if out.is_empty() { Cow::Borrowed(bytes) } else { Cow::Owned(out) }
 }
 
+/// What inflating a whole message gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Inflated {
+    /// The message.
+    Bytes(Vec<u8>),
+    /// It would be larger than the bound.
+    TooLarge,
+    /// It is not what the coding says.
+    Malformed,
+    /// The coding is not read here.
+    Unknown,
+}
+
+/// Inflates a whole message of at most `bytes_max`, strictly: unlike [`decoded`], what is broken is said to be.
+pub fn inflated(bytes: &[u8], coding: &[u8], bytes_max: usize) -> Inflated {
+    let mut out = Vec::new();
+    let limit = (bytes_max as u64).saturating_add(1);
+    let read = match coding.trim_ascii().to_ascii_lowercase().as_slice() {
+        b"gzip" => MultiGzDecoder::new(bytes).take(limit).read_to_end(&mut out),
+        b"deflate" => ZlibDecoder::new(bytes).take(limit).read_to_end(&mut out),
+        b"" | b"identity" => return Inflated::Malformed,
+        _ => return Inflated::Unknown,
+    };
+    match read {
+        Ok(_) if out.len() > bytes_max => Inflated::TooLarge,
+        Ok(_) => Inflated::Bytes(out),
+        Err(_) => Inflated::Malformed,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -71,12 +71,13 @@ impl KnownEndpoints {
                 complete: text(COMPLETE_EXTENSION) == Some("true"),
             }
         });
-        let policy = |undeclared_parameters| ContractPolicy {
-            unknown_endpoints: Unmentioned::Ignore,
-            undeclared_parameters,
+        let policy = |undeclared_parameters| {
+            let mut policy = ContractPolicy::new(Arc::clone(&contract));
+            policy.unknown_endpoints = Unmentioned::Ignore;
+            policy.undeclared_parameters = undeclared_parameters;
             // What answers look like is learned on, and what changes about them is drift.
-            responses: Mode::Off,
-            ..ContractPolicy::new(Arc::clone(&contract))
+            policy.responses = Mode::Off;
+            policy
         };
         let known = Arc::new(KnownHost {
             endpoints: endpoints.collect(),
@@ -108,7 +109,7 @@ impl KnownEndpoints {
         let trimmed = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(&path);
         let known = self.exact.get(host.as_str()).or_else(|| self.pattern(&host))?;
         // Lower case keeps every byte in its place, so that the values are where they were.
-        let Match::Operation(id, values) = known.strict.contract.match_operation(method, &host, trimmed) else {
+        let Match::Operation(id, values) = known.strict.openapi()?.match_operation(method, &host, trimmed) else {
             return None;
         };
         let endpoint = known.endpoints.get(id.0 as usize)?;

@@ -43,7 +43,7 @@ pub fn of_body(request: &RequestView<'_>, body: &BodyView<'_>) -> Option<Box<str
     }
     if body.media_type == "text/xml" || body.media_type == "application/soap+xml" {
         let document = xml::parse(body.bytes, &XmlLimits::default()).ok()?;
-        return named(&xml::soap::envelope(&document)?.message);
+        return named(&xml::soap::envelope(&document).ok()?.message?.local);
     }
     None
 }

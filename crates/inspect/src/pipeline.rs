@@ -49,7 +49,7 @@ fn each_stage(
     out: &mut Findings,
     mut step: impl FnMut(&dyn Stage, &mut Findings) -> BodyWish,
 ) -> Step {
-    let modes = policy.modes_at(request.endpoint);
+    let modes = policy.modes_for(request);
     let mut result = Step::default();
     for stage in STAGES {
         let mode = modes.of(stage.id());

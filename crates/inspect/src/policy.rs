@@ -13,6 +13,7 @@ use crate::stages::clients::ClientLists;
 use crate::stages::contract::ContractPolicy;
 use crate::stages::hygiene::HygienePolicy;
 use crate::stages::leakage::LeakagePolicy;
+use crate::view::RequestView;
 
 /// The modes of all stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,15 @@ impl Policy {
             attacks: AttackPolicy::default(),
             leakage: LeakagePolicy::default(),
         }
+    }
+
+    /// The modes that hold for a request: those of its endpoint, and what its contract's document says beside the operation.
+    pub fn modes_for(&self, request: &RequestView<'_>) -> StageModes {
+        let mut modes = *self.modes_at(request.endpoint);
+        if let Some(contract) = &self.contract {
+            contract.override_modes(request, &mut modes);
+        }
+        modes
     }
 
     /// The modes that hold at an endpoint.

@@ -7,6 +7,7 @@
 //! tls api.example.com          optional: the connection is encrypted, with this server name
 //! client 203.0.113.9           optional: the client behind a trusted proxy; the peer is 192.0.2.7
 //! deny 203.0.113.0/24          optional: a network on the list of denied (or `allow`)
+//! persisted {"a": "{ a }"}     optional: the list of GraphQL operations that may run
 //! http2                        optional: judged as if it had come over HTTP/2
 //! | GET /a\x00 HTTP/1.1        the request; each line ends with CR LF, except the last of a body
 //! | Host: a.example
@@ -15,6 +16,8 @@
 //! hints hygiene.agent-missing             a hint that must be there; others may be
 //! refused 400 hygiene.target-nul          or `passes`
 //! ```
+//!
+//! Cases of the stage `contract` are judged by the contracts of the shop beside them, with narrow limits.
 //!
 //! In a request `\r`, `\n`, `\t`, `\\` and `\xNN` stand for those bytes. `Content-Length: auto` is filled in. A head without
 //! its empty line gets one.
@@ -30,10 +33,12 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use inspect::http1::{BodyDecoder, BodyPiece, Framing, Noted, canonical_target, head_end, parse_request};
 use inspect::stages::clients::ClientLists;
+use inspect::stages::contract::{ContractPolicy, GraphqlService, SoapService, WebSockets};
 use inspect::view::{ConnectionFacts, media_type};
 use inspect::{BodyView, Policy, RequestView, decide, http2, pipeline};
 use model::finding::{Confidence, Findings};
@@ -43,6 +48,10 @@ use model::limits::Limits;
 use model::mode::Mode;
 use model::reason::StageId;
 use model::verdict::Action;
+use schema::graphql::{GraphqlContract, GraphqlLimits, Introspection, PersistedQueries, PersistedUse};
+use schema::grpc::{GrpcContract, GrpcLimits, UnknownFields};
+use schema::xml::XmlLimits;
+use schema::xml::soap::SoapContract;
 
 #[derive(Default)]
 struct Case {
@@ -52,6 +61,7 @@ struct Case {
     http2: bool,
     allow: Vec<ipnet::IpNet>,
     deny: Vec<ipnet::IpNet>,
+    persisted: Option<String>,
     request: Vec<String>,
     expected: Vec<String>,
     hints: Vec<String>,
@@ -109,6 +119,7 @@ fn read(text: &str) -> Vec<Case> {
             ("client", address) => case.client = Some(address.parse().unwrap()),
             ("allow", network) => case.allow.push(network.parse().unwrap()),
             ("deny", network) => case.deny.push(network.parse().unwrap()),
+            ("persisted", list) => case.persisted = Some(list.to_owned()),
             ("http2", "") => case.http2 = true,
             ("hints", code) => case.hints.push(code.to_owned()),
             ("finds" | "refused" | "passes", _) => case.expected.push(line.to_owned()),
@@ -116,6 +127,33 @@ fn read(text: &str) -> Vec<Case> {
         }
     }
     cases
+}
+
+/// The contracts of the shop that the cases of the stage `contract` are about.
+fn shop(case: &Case) -> ContractPolicy {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/contract");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let loaded = schema::openapi::load_file(&folder.join("shop.yaml"), &Default::default());
+    let (mut policy, mistakes) = ContractPolicy::of_openapi(Arc::new(loaded.contract.unwrap()));
+    assert!(mistakes.is_empty(), "{mistakes:?}");
+    let limits = GraphqlLimits { aliases_max: 3, depth_max: 4, batch_max: 3, cost_max: 1_000, ..Default::default() };
+    let mut graphql =
+        GraphqlContract::from_sdl("shop.graphql", &read("shop.graphql"), limits, Introspection::Refuse).unwrap();
+    if let Some(list) = &case.persisted {
+        graphql = graphql.with_persisted(PersistedQueries::parse(list.as_bytes()).unwrap(), PersistedUse::Only);
+    }
+    policy.graphql = Some(Arc::new(GraphqlService {
+        paths: vec!["/graphql".to_owned()],
+        contract: graphql,
+        websockets: WebSockets::Refuse,
+    }));
+    let (file, limits) = (folder.join("shop.proto"), GrpcLimits { message_bytes_max: 1_000, ..Default::default() });
+    let grpc = GrpcContract::from_proto_files(&[&file], &[&folder], limits, UnknownFields::Refuse).unwrap();
+    policy.grpc = Some(Arc::new(grpc));
+    let limits = XmlLimits { depth_max: 20, ..Default::default() };
+    let contract = SoapContract::from_wsdl(read("shop.wsdl").as_bytes(), limits).unwrap();
+    policy.soap = Some(Arc::new(SoapService { paths: vec!["/soap".to_owned()], contract }));
+    policy
 }
 
 /// The request's head and body as bytes.
@@ -189,6 +227,9 @@ fn judge(stage: StageId, case: &Case) -> (Vec<String>, Vec<String>) {
     let mut policy = Policy::new(ApiName::from("cases"), Mode::Off);
     policy.modes.set(stage, Mode::Block);
     policy.clients = ClientLists::new(&case.allow, &case.deny);
+    if stage == StageId::Contract {
+        policy.contract = Some(Arc::new(shop(case)));
+    }
     let peer = IpAddr::from([192, 0, 2, 7]);
     let sni = case.tls.as_deref().filter(|name| !name.is_empty()).map(Into::into);
     let connection = ConnectionFacts { peer, tls: case.tls.is_some(), sni, client_certificate: None };

@@ -20,9 +20,13 @@ reasons! {
         GraphqlInvalid = "graphql-invalid", Medium, "GraphQL October 2021 section 5", "the GraphQL operation does not fit the schema";
         GraphqlLimit = "graphql-limit", Medium, "OWASP API4:2023", "the GraphQL operation exceeds a limit of depth, aliases, cost or size";
         GraphqlIntrospection = "graphql-introspection", Low, "CWE-200", "the GraphQL operation asks for the schema";
+        GraphqlUnlisted = "graphql-unlisted", Medium, "CWE-863", "the GraphQL operation is not on the list of persisted queries";
         GrpcInvalid = "grpc-invalid", Medium, "Protocol Buffers encoding", "the gRPC message does not fit its descriptor";
+        GrpcLimit = "grpc-limit", Medium, "OWASP API4:2023", "the gRPC call exceeds a limit of message size, number, depth or fields";
         XmlInvalid = "xml-invalid", Medium, "XML Schema 1.0", "the XML document does not fit its schema";
         XmlForbidden = "xml-forbidden", High, "CWE-611", "the XML document has a document type definition or exceeds a limit";
+        SoapInvalid = "soap-invalid", Medium, "WSDL 1.1", "the SOAP message is not as its service declares";
+        BodyTooLarge = "body-too-large", Medium, "CWE-770", "the body is larger than its operation allows";
         StatusUndeclared = "status-undeclared", Low, "OpenAPI 3.1 section 4.8.16", "the status of the response is not declared";
         ResponseInvalid = "response-invalid", Medium, "OpenAPI 3.1 section 4.8.17", "the response is not as declared";
         ExcessData = "excess-data", Medium, "OWASP API3:2023", "the response has fields that are not declared";
@@ -45,8 +49,8 @@ impl ContractReason {
             Self::UnknownEndpoint => 404,
             Self::UnknownMethod => 405,
             Self::ContentTypeUndeclared => 415,
-            Self::BodyUninspected => 413,
-            Self::GraphqlIntrospection => 403,
+            Self::BodyUninspected | Self::BodyTooLarge => 413,
+            Self::GraphqlIntrospection | Self::GraphqlUnlisted => 403,
             Self::StatusUndeclared | Self::ResponseInvalid | Self::ExcessData => 502,
             _ => 400,
         }

@@ -7,8 +7,10 @@
 mod cost;
 mod introspection;
 mod limits;
+mod persisted;
 mod request;
 mod undeclared;
+mod upload;
 
 use apollo_compiler::ast;
 use apollo_compiler::response::JsonMap;
@@ -17,7 +19,9 @@ use apollo_compiler::{ExecutableDocument, Schema};
 
 pub use introspection::sdl_from_introspection;
 pub use limits::{GraphqlLimits, Measures};
+pub use persisted::{PersistedQueries, PersistedUse};
 pub use request::{GraphqlRequest, RequestError, requests_from_get, requests_from_json};
+pub use upload::operations_of_upload;
 
 /// Whether operations may ask for the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -44,6 +48,8 @@ pub enum GraphqlProblem {
     Introspection,
     /// There is no operation of the name, or none is named and there are several.
     Operation,
+    /// It is not on the list of persisted queries, or its hash is another document's.
+    Persisted,
 }
 
 /// One departure. It never has a value of the operation.
@@ -90,12 +96,13 @@ pub struct GraphqlContract {
     schema: Option<Valid<Schema>>,
     limits: GraphqlLimits,
     introspection: Introspection,
+    persisted: Option<(PersistedQueries, PersistedUse)>,
 }
 
 impl GraphqlContract {
     /// A service whose schema is not known: only limits apply.
     pub fn without_schema(limits: GraphqlLimits, introspection: Introspection) -> Self {
-        Self { schema: None, limits, introspection }
+        Self { schema: None, limits, introspection, persisted: None }
     }
 
     /// A service by its schema in the schema definition language. Directives that it uses without declaring them are put
@@ -112,7 +119,7 @@ impl GraphqlContract {
         let mut document = ast::Document::parse(sdl, name).map_err(|error| describe(&error.errors))?;
         undeclared::drop_undeclared_directives(&mut document);
         match document.to_schema_validate() {
-            Ok(schema) => Ok(Self { schema: Some(schema), limits, introspection }),
+            Ok(schema) => Ok(Self { schema: Some(schema), limits, introspection, persisted: None }),
             Err(error) => Err(describe(&error.errors)),
         }
     }
@@ -126,6 +133,12 @@ impl GraphqlContract {
     ) -> Result<Self, Vec<String>> {
         let sdl = sdl_from_introspection(json).map_err(|message| vec![message])?;
         Self::from_sdl(name, &sdl, limits, introspection)
+    }
+
+    /// The same with a list of the operations that may run.
+    pub fn with_persisted(mut self, list: PersistedQueries, usage: PersistedUse) -> Self {
+        self.persisted = Some((list, usage));
+        self
     }
 
     /// The limits.
@@ -145,10 +158,51 @@ impl GraphqlContract {
         Some(errors.iter().map(|diagnostic| diagnostic.error.unstable_error_name().unwrap_or("Other")).collect())
     }
 
-    /// Judges one operation. A request without document (a persisted query) cannot be judged here and passes.
+    /// The document that a request runs: its own, or the listed one; `None` for a persisted query whose document only the
+    /// server knows.
+    fn document<'r>(&'r self, request: &'r GraphqlRequest) -> Result<Option<&'r str>, GraphqlViolation> {
+        let unlisted = |rule, expected: &str| GraphqlViolation {
+            problem: GraphqlProblem::Persisted,
+            rule,
+            expected: expected.into(),
+            position: (0, 0),
+        };
+        let list = self.persisted.as_ref();
+        match (request.query.as_deref(), request.persisted.as_deref()) {
+            (Some(query), id) => {
+                // A server keeps what it is sent under the hash it is told: another hash would replace a good document.
+                if let Some(hash) = id.filter(|id| persisted::is_hash(id))
+                    && persisted::sha256(query) != hash
+                {
+                    return Err(unlisted("sha256Hash", "the SHA-256 of the document sent with it"));
+                }
+                match list {
+                    Some((list, PersistedUse::Only)) if !list.lists(query) => {
+                        Err(unlisted("persistedOnly", "an operation of the list"))
+                    }
+                    _ => Ok(Some(query)),
+                }
+            }
+            (None, Some(id)) => match list.map(|(list, _)| list.entry(id)) {
+                None => Ok(None),
+                Some(Some(document)) => Ok(document),
+                Some(None) => Err(unlisted("persistedQuery", "a hash or identifier of the list")),
+            },
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Judges one operation. A persisted query whose document is not known here can only be looked up in the list.
     pub fn judge(&self, request: &GraphqlRequest) -> GraphqlJudgement {
         let mut judgement = GraphqlJudgement { name: request.operation_name.clone(), ..GraphqlJudgement::default() };
-        let Some(query) = request.query.as_deref() else { return judgement };
+        if request.query.as_deref().is_some_and(|query| query.len() > self.limits.bytes_max) {
+            return judgement.with(limit("bytes_max", self.limits.bytes_max as u64));
+        }
+        let query = match self.document(request) {
+            Ok(Some(query)) => query,
+            Ok(None) => return judgement,
+            Err(violation) => return judgement.with(violation),
+        };
         if query.len() > self.limits.bytes_max {
             return judgement.with(limit("bytes_max", self.limits.bytes_max as u64));
         }

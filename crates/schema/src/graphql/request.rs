@@ -28,6 +28,8 @@ pub enum RequestError {
     Batch,
     /// Neither a document nor a persisted query.
     Empty,
+    /// A multipart upload without `operations` and `map`, or one whose files go where none belong.
+    Multipart,
 }
 
 impl fmt::Display for RequestError {
@@ -37,6 +39,7 @@ impl fmt::Display for RequestError {
             Self::Member => "a member has the wrong type",
             Self::Batch => "too many operations in one request",
             Self::Empty => "expected `query` or a persisted query",
+            Self::Multipart => "expected parts `operations`, `map` and the files it names",
         })
     }
 }

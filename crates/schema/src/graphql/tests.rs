@@ -144,3 +144,31 @@ proptest::proptest! {
         let _ = judge(&text, "{}");
     }
 }
+
+#[test]
+fn only_what_is_listed_runs() {
+    let document = "query Me { user(id: 1) { id } }";
+    let hash = persisted::sha256(document);
+    let list = |usage| {
+        let text = format!("{{\"operations\": [{{\"id\": \"me\", \"body\": \"{document}\"}}]}}\n");
+        contract().with_persisted(PersistedQueries::parse(text.as_bytes()).unwrap(), usage)
+    };
+    let rules = |usage, query: Option<&str>, id: Option<&str>| -> Vec<&'static str> {
+        let request = GraphqlRequest {
+            query: query.map(Into::into),
+            persisted: id.map(Into::into),
+            ..GraphqlRequest::default()
+        };
+        list(usage).judge(&request).violations.iter().map(|violation| violation.rule).collect()
+    };
+    use PersistedUse::{Beside, Only};
+    assert!(rules(Only, Some(document), None).is_empty());
+    assert!(rules(Only, None, Some(&hash)).is_empty());
+    assert!(rules(Only, None, Some("me")).is_empty());
+    assert_eq!(rules(Only, Some("{ user(id: 1) { id } }"), None), ["persistedOnly"]);
+    assert_eq!(rules(Only, None, Some("other")), ["persistedQuery"]);
+    assert!(rules(Beside, Some("{ user(id: 1) { id } }"), None).is_empty());
+    assert_eq!(rules(Beside, None, Some("other")), ["persistedQuery"]);
+    // A hash that belongs to another document would teach the server a wrong one.
+    assert_eq!(rules(Beside, Some("{ user(id: 1) { id } }"), Some(&hash)), ["sha256Hash"]);
+}

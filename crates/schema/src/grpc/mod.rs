@@ -3,6 +3,7 @@
 //! Messages are walked in wire format against the descriptor rather than decoded into objects: linear time, no
 //! allocation, unknown fields seen as they are. Compressed messages are judged once somebody has decompressed them.
 
+mod frames;
 mod wire;
 
 use std::fmt;
@@ -10,6 +11,7 @@ use std::path::Path;
 
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
+pub use frames::FrameReader;
 pub use wire::{WireProblem, WireViolation};
 
 /// Limits on messages.
@@ -56,6 +58,14 @@ impl GrpcMethod {
     /// `package.Service/Method`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.0.parent_service().full_name(), self.0.name())
+    }
+
+    /// True when this side may send any number of messages; otherwise it sends exactly one, or none with an error.
+    pub fn is_streaming(&self, side: GrpcSide) -> bool {
+        match side {
+            GrpcSide::Request => self.0.is_client_streaming(),
+            GrpcSide::Response => self.0.is_server_streaming(),
+        }
     }
 }
 
@@ -157,26 +167,9 @@ impl GrpcContract {
         }
     }
 
-    /// Takes a body apart into frames.
-    pub fn frames<'b>(&self, body: &'b [u8]) -> Result<Vec<Frame<'b>>, FrameError> {
-        let mut list = Vec::new();
-        let mut rest = body;
-        while let Some(([flag, a, b, c, d], after)) = rest.split_first_chunk::<5>() {
-            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
-            if flag & !0x81 != 0 {
-                return Err(FrameError::Flag);
-            }
-            if length > self.limits.message_bytes_max {
-                return Err(FrameError::TooLarge);
-            }
-            if list.len() >= self.limits.messages_max {
-                return Err(FrameError::TooMany);
-            }
-            let Some((message, next)) = after.split_at_checked(length) else { return Err(FrameError::Truncated) };
-            list.push(Frame { compressed: flag & 1 == 1, trailers: flag & 0x80 != 0, message });
-            rest = next;
-        }
-        if rest.is_empty() { Ok(list) } else { Err(FrameError::Truncated) }
+    /// The limits.
+    pub fn limits(&self) -> &GrpcLimits {
+        &self.limits
     }
 
     /// Judges one message, uncompressed. `Ok` when it fits its descriptor.

@@ -58,18 +58,29 @@ fn messages_are_judged_in_wire_format() {
     assert_eq!(judge(&deep).unwrap().0, WireProblem::TooDeep);
 }
 
+/// The frames of a body that comes in pieces of this many bytes: compressed, trailers, length.
+fn frames(body: &[u8], piece_bytes: usize) -> Result<Vec<(bool, bool, usize)>, FrameError> {
+    let mut reader = FrameReader::default();
+    let mut list = Vec::new();
+    for piece in body.chunks(piece_bytes) {
+        reader.feed(&GrpcLimits::default(), piece, &mut |f| list.push((f.compressed, f.trailers, f.message.len())))?;
+    }
+    reader.end().map(|()| list)
+}
+
 #[test]
-fn frames_are_taken_apart() {
-    let contract = contract(UnknownFields::Allow);
-    let frames = contract.frames(b"\0\0\0\0\x02hi\x01\0\0\0\0\x80\0\0\0\x01x").unwrap();
-    assert_eq!(
-        frames.iter().map(|f| (f.compressed, f.trailers, f.message.len())).collect::<Vec<_>>(),
-        [(false, false, 2), (true, false, 0), (false, true, 1)]
-    );
-    assert_eq!(contract.frames(b"\0\0\0\0\x05hi"), Err(FrameError::Truncated));
-    assert_eq!(contract.frames(b"\0\0"), Err(FrameError::Truncated));
-    assert_eq!(contract.frames(b"\x02\0\0\0\0"), Err(FrameError::Flag));
-    assert_eq!(contract.frames(b"\0\xff\0\0\0"), Err(FrameError::TooLarge));
+fn frames_are_taken_apart_however_they_come() {
+    for piece_bytes in [1, 2, 3, 5, 7, 1000] {
+        let read = |body: &[u8]| frames(body, piece_bytes);
+        assert_eq!(
+            read(b"\0\0\0\0\x02hi\x01\0\0\0\0\x80\0\0\0\x01x").unwrap(),
+            [(false, false, 2), (true, false, 0), (false, true, 1)]
+        );
+        assert_eq!(read(b"\0\0\0\0\x05hi"), Err(FrameError::Truncated));
+        assert_eq!(read(b"\0\0"), Err(FrameError::Truncated));
+        assert_eq!(read(b"\x02\0\0\0\0"), Err(FrameError::Flag));
+        assert_eq!(read(b"\0\xff\0\0\0"), Err(FrameError::TooLarge));
+    }
 }
 
 proptest::proptest! {
@@ -80,7 +91,8 @@ proptest::proptest! {
             let GrpcMatch::Method(method) = contract.match_method("/shop.Shop/Put") else { panic!() };
             for message in &messages {
                 let _ = contract.judge_message(&method, GrpcSide::Request, message);
-                let _ = contract.frames(message);
+                let whole = frames(message, 1000);
+                assert_eq!(whole, frames(message, 1));
             }
         }
     }

@@ -36,6 +36,23 @@ pub struct WireViolation {
     pub path: String,
 }
 
+impl WireViolation {
+    /// What was expected.
+    pub fn expected(&self) -> &'static str {
+        match self.problem {
+            WireProblem::Truncated => "a field that ends within its message",
+            WireProblem::Malformed => "a protobuf message",
+            WireProblem::WireType => "the wire type of the field",
+            WireProblem::Utf8 => "UTF-8 text",
+            WireProblem::UnknownField => "only declared fields",
+            WireProblem::Required => "the required field",
+            WireProblem::Enumeration => "a value of the enumeration",
+            WireProblem::TooDeep => "less nesting",
+            WireProblem::TooMany => "fewer fields",
+        }
+    }
+}
+
 struct Walk<'l> {
     limits: &'l GrpcLimits,
     unknown: UnknownFields,

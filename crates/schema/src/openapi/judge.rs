@@ -252,6 +252,18 @@ impl Contract {
         }
     }
 
+    /// Judges the content type of a body that is not looked into: whether a body of this type may be there at all.
+    pub fn judge_request_media(&self, id: OperationId, content_type: &str) -> BodyJudgement {
+        let Some(operation) = self.operation(id) else { return BodyJudgement::default() };
+        match &operation.body {
+            None => one(ViolationKind::BodyUndeclared, "no body"),
+            Some(rules) => match choose(rules, MediaType::parse(content_type).as_ref()) {
+                Some(_) => BodyJudgement::default(),
+                None => undeclared_media(rules),
+            },
+        }
+    }
+
     /// Judges status and fields of a response.
     pub fn judge_response_head(&self, id: OperationId, status: u16, fields: Fields<'_>) -> HeadJudgement {
         let mut judgement = HeadJudgement::default();
@@ -304,12 +316,7 @@ impl Contract {
     ) -> BodyJudgement {
         let sent = content_type.and_then(MediaType::parse);
         let Some(media) = choose(rules, sent.as_ref()) else {
-            let ranges: Vec<&str> = rules.media.iter().map(|media| &*media.range).collect();
-            let mut judgement = one(ViolationKind::ContentTypeUndeclared, &format!("one of {}", ranges.join(", ")));
-            for violation in &mut judgement.violations {
-                violation.place = MessagePlace::Header("content-type".into());
-            }
-            return judgement;
+            return undeclared_media(rules);
         };
         // A range such as `*/*` says nothing about how the body is read; what was sent does.
         let kind = match (&sent, media.range.contains('*')) {
@@ -481,6 +488,15 @@ fn plain(kind: ViolationKind, place: MessagePlace, expected: &str) -> Violation 
 fn one(kind: ViolationKind, expected: &str) -> BodyJudgement {
     let violation = plain(kind, MessagePlace::Body("".into()), expected);
     BodyJudgement { violations: vec![violation], proven: Vec::new() }
+}
+
+fn undeclared_media(rules: &BodyRules) -> BodyJudgement {
+    let ranges: Vec<&str> = rules.media.iter().map(|media| &*media.range).collect();
+    let mut judgement = one(ViolationKind::ContentTypeUndeclared, &format!("one of {}", ranges.join(", ")));
+    for violation in &mut judgement.violations {
+        violation.place = MessagePlace::Header("content-type".into());
+    }
+    judgement
 }
 
 fn malformed(error: Error) -> BodyJudgement {

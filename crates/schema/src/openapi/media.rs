@@ -32,6 +32,12 @@ impl MediaType {
     }
 }
 
+/// The boundary that a Content-Type names.
+#[cfg(feature = "graphql")]
+pub(crate) fn boundary(content_type: &str) -> Option<Box<str>> {
+    MediaType::parse(content_type)?.boundary
+}
+
 /// How a body of some media type is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BodyKind {

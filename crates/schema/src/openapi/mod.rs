@@ -24,6 +24,10 @@ pub use contract::{
     StatusKey,
 };
 pub(crate) use decode::write_text;
+#[cfg(feature = "graphql")]
+pub(crate) use media::boundary;
+#[cfg(feature = "graphql")]
+pub(crate) use multipart::parts;
 pub use judge::{BodyInput, BodyJudgement, Fields, HeadJudgement, RequestParts, Strictness};
 pub use load::{LoadOptions, Loaded, load_bytes, load_file};
 pub use path::PathValues;

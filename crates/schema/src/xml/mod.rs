@@ -3,12 +3,14 @@
 //! A DTD is where entity expansion and external entities live, so a document with one is refused as a whole; nothing is
 //! ever expanded but the five predefined entities and character references. Only UTF-8 is read.
 
+mod name;
 mod scan;
 mod shape;
 pub mod soap;
 
 use std::fmt;
 
+pub use name::QName;
 pub use scan::parse;
 
 /// Limits on one document.
