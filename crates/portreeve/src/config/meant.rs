@@ -1,6 +1,8 @@
 //! The configuration as it is meant: units read, names looked up, files found, relations checked. Every mistake is
 //! collected; nothing stops at the first.
 
+mod contract;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +11,6 @@ use gateway::config as to;
 use gateway::forwarded::ForwardingField;
 use inspect::policy::{Exception, Policy, StageModes};
 use inspect::stages::clients::ClientLists;
-use inspect::stages::contract::ContractPolicy;
 use model::reason::{Reason, StageId};
 use model::{ApiName, Limits, Mode, OnFailure, Timestamp};
 
@@ -18,9 +19,6 @@ use super::units::{self, Parsed};
 use super::written;
 use super::yaml::{Node, Value};
 use super::{AccessLog, Settings, Tracing};
-
-/// Mistakes of one contract that are told; the first ones lead to the others.
-const CONTRACT_ERRORS_MAX: usize = 10;
 
 /// Collects mistakes while settings are made.
 pub struct Meaning<'a> {
@@ -518,26 +516,6 @@ impl Meaning<'_> {
         }
         policy.contract = api.contract.as_ref().and_then(|contract| self.contract(&at("contract"), contract));
         policy
-    }
-
-    /// A contract that can be enforced whole: what it says wrongly would otherwise let pass what it was written against.
-    fn contract(&mut self, pointer: &str, text: &str) -> Option<Arc<ContractPolicy>> {
-        let before = self.problems.len();
-        let path = self.readable(pointer, text);
-        if self.problems.len() > before {
-            return None;
-        }
-        let loaded = schema::openapi::load_file(&path, &schema::openapi::LoadOptions::default());
-        let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.level == schema::document::Level::Error);
-        for error in errors.take(CONTRACT_ERRORS_MAX) {
-            let help = format!("`{}` line {}, at `{}`", error.file, error.line, error.pointer);
-            self.problem(pointer, format!("the contract `{text}` cannot be enforced: {}", error.message), help);
-        }
-        if !loaded.is_sound() {
-            return None;
-        }
-        self.contracts.push(path);
-        loaded.contract.map(|contract| Arc::new(ContractPolicy::new(Arc::new(contract))))
     }
 
     fn exception(&mut self, pointer: &str, written: &written::Exception) -> Option<Exception> {

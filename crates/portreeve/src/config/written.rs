@@ -3,6 +3,8 @@
 //! Times are text with a unit (`10s`), sizes a number of bytes or text with a unit (`64KiB`). Every key is optional unless it says so.
 //! The doc comments here are the descriptions an editor shows.
 
+pub mod contract;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -407,8 +409,8 @@ pub struct Api {
     /// The status of refusals by policy in place of 403.
     #[schemars(range(min = 400, max = 599))]
     pub refusal_status: Option<u16>,
-    /// OpenAPI document that requests and responses are held against.
-    pub contract: Option<String>,
+    /// What requests and responses are held against: an OpenAPI document, or contracts by format.
+    pub contract: Option<contract::Contract>,
     /// Lists of client addresses.
     #[serde(default)]
     pub clients: Clients,
