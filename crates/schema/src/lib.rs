@@ -3,6 +3,7 @@
 //! Everything here is pure and synchronous: bytes and documents in, plain data out. It depends on nothing of ours, opens
 //! no connection, and never keeps a value of the traffic it judged.
 
+pub mod derive;
 pub mod diff;
 pub mod document;
 pub mod emit;

@@ -11,6 +11,7 @@ mod http1;
 mod json;
 mod json_schema;
 mod llhttp;
+mod openapi_diff;
 mod smuggler;
 mod xml;
 
@@ -31,6 +32,8 @@ pub enum Conformance {
     CrsHygiene(http1::Arguments),
     /// JSON parsing, JSON Schema, GraphQL and XML.
     Formats(http1::Arguments),
+    /// OpenAPI beside openapi-core, over valid and broken requests of real documents.
+    OpenapiDiff(openapi_diff::Arguments),
 }
 
 /// Runs one of them.
@@ -42,5 +45,6 @@ pub fn run(which: &Conformance) -> crate::Outcome {
         Conformance::Llhttp(arguments) => llhttp::run(arguments),
         Conformance::CrsHygiene(arguments) => crs_hygiene::run(arguments),
         Conformance::Formats(arguments) => formats::run(arguments),
+        Conformance::OpenapiDiff(arguments) => openapi_diff::run(arguments),
     }
 }

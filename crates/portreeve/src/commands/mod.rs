@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod contract;
 mod discover;
 mod endpoints;
 mod events;
@@ -54,6 +55,8 @@ enum Command {
     Report(report::Arguments),
     /// Say what another configuration would have done to recorded traffic.
     Replay(replay::Arguments),
+    /// Look at contracts, compare them, and try them out.
+    Contract(contract::Arguments),
     /// Write completions for a shell to standard output.
     Completions(completions::CompletionArguments),
     /// Write the manual page to standard output.
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Endpoints(arguments) => endpoints::run(arguments),
         Command::Report(arguments) => report::run(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Contract(arguments) => contract::run(arguments),
         Command::Completions(arguments) => completions::completions(arguments),
         Command::Man(arguments) => completions::man(arguments),
     };

@@ -114,7 +114,7 @@ impl GraphqlContract {
         introspection: Introspection,
     ) -> Result<Self, Vec<String>> {
         let describe = |errors: &apollo_compiler::validation::DiagnosticList| {
-            errors.iter().map(|diagnostic| one_line(&diagnostic.to_string())).collect::<Vec<_>>()
+            errors.iter().map(|diagnostic| place_and_message(&diagnostic)).collect::<Vec<_>>()
         };
         let mut document = ast::Document::parse(sdl, name).map_err(|error| describe(&error.errors))?;
         undeclared::drop_undeclared_directives(&mut document);
@@ -329,6 +329,18 @@ fn limit(rule: &'static str, max: u64) -> GraphqlViolation {
 
 fn pair(line: usize, column: usize) -> (u32, u32) {
     (u32::try_from(line).unwrap_or(0), u32::try_from(column).unwrap_or(0))
+}
+
+/// A mistake of a schema with its place, in one line: what the compiler draws around it is for terminals.
+fn place_and_message(
+    diagnostic: &apollo_compiler::diagnostic::Diagnostic<'_, apollo_compiler::validation::DiagnosticData>,
+) -> String {
+    let message = one_line(diagnostic.to_string().lines().next().unwrap_or_default());
+    let message = message.strip_prefix("Error: ").unwrap_or(&message);
+    match diagnostic.line_column_range() {
+        Some(range) => format!("line {}, column {}: {message}", range.start.line, range.start.column),
+        None => message.to_owned(),
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -154,11 +154,8 @@ fn only_what_is_listed_runs() {
         contract().with_persisted(PersistedQueries::parse(text.as_bytes()).unwrap(), usage)
     };
     let rules = |usage, query: Option<&str>, id: Option<&str>| -> Vec<&'static str> {
-        let request = GraphqlRequest {
-            query: query.map(Into::into),
-            persisted: id.map(Into::into),
-            ..GraphqlRequest::default()
-        };
+        let request =
+            GraphqlRequest { query: query.map(Into::into), persisted: id.map(Into::into), ..GraphqlRequest::default() };
         list(usage).judge(&request).violations.iter().map(|violation| violation.rule).collect()
     };
     use PersistedUse::{Beside, Only};

@@ -24,12 +24,12 @@ pub use contract::{
     StatusKey,
 };
 pub(crate) use decode::write_text;
+pub use judge::{BodyInput, BodyJudgement, Fields, HeadJudgement, RequestParts, Strictness};
+pub use load::{LoadOptions, Loaded, load_bytes, load_file};
 #[cfg(feature = "graphql")]
 pub(crate) use media::boundary;
 #[cfg(feature = "graphql")]
 pub(crate) use multipart::parts;
-pub use judge::{BodyInput, BodyJudgement, Fields, HeadJudgement, RequestParts, Strictness};
-pub use load::{LoadOptions, Loaded, load_bytes, load_file};
 pub use path::PathValues;
 pub use violation::{MessagePlace, Violation, ViolationKind};
 

@@ -100,8 +100,9 @@ pub struct SoapContract {
 impl SoapContract {
     /// Services by a WSDL 1.1 document. The error says what it lacks.
     pub fn from_wsdl(bytes: &[u8], limits: XmlLimits) -> Result<Self, String> {
-        let document = parse(bytes, &XmlLimits { bytes_max: 64 << 20, elements_max: 1_000_000, ..XmlLimits::default() })
-            .map_err(|error| error.to_string())?;
+        let document =
+            parse(bytes, &XmlLimits { bytes_max: 64 << 20, elements_max: 1_000_000, ..XmlLimits::default() })
+                .map_err(|error| error.to_string())?;
         let operations = operations(&document)?;
         if operations.is_empty() {
             return Err("it declares no operation; a WSDL 1.1 document has `portType` with `operation`".to_owned());
@@ -195,7 +196,9 @@ fn operations(document: &XmlDocument) -> Result<Vec<SoapOperation>, String> {
     let parents = |kind: &'static str| document.children(root).filter(move |child| child.local_name() == kind);
     let mut list: Vec<SoapOperation> = Vec::new();
     for operation in parents("portType").flat_map(|parent| document.children(parent)) {
-        let Some(name) = attribute(operation, "name").filter(|_| operation.local_name() == "operation") else { continue };
+        let Some(name) = attribute(operation, "name").filter(|_| operation.local_name() == "operation") else {
+            continue;
+        };
         if list.len() >= OPERATIONS_MAX {
             return Err(format!("more than {OPERATIONS_MAX} operations"));
         }

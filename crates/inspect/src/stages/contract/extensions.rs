@@ -127,9 +127,11 @@ impl OperationPolicy {
             | "x-portreeve-endpoint"
             | "x-portreeve-enforced" => {}
             _ => {
-                return Err("there is no such extension; known are x-portreeve-mode, -modes, -responses, -undeclared, \
+                return Err(
+                    "there is no such extension; known are x-portreeve-mode, -modes, -responses, -undeclared, \
                             -limits and -labels"
-                    .to_owned());
+                        .to_owned(),
+                );
             }
         }
         Ok(())

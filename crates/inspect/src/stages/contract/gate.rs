@@ -139,7 +139,9 @@ impl MessageGate {
             match inflated(frame.message, &self.coding, bytes_max) {
                 Inflated::Bytes(message) => self.contract.judge_message(&self.method, self.side, &message),
                 Inflated::TooLarge => return self.lose(FrameError::TooLarge, "a smaller message once inflated"),
-                Inflated::Malformed => return self.say(self.invalid(), "", "a message compressed as `grpc-encoding` says"),
+                Inflated::Malformed => {
+                    return self.say(self.invalid(), "", "a message compressed as `grpc-encoding` says");
+                }
                 Inflated::Unknown => {
                     let expected = "identity, gzip or deflate as `grpc-encoding`";
                     return self.say(ContractReason::BodyUninspected, "", expected);

@@ -213,10 +213,9 @@ fn judge_all(service: &GraphqlService, requests: &[GraphqlRequest], carrier: Car
 
 fn finding(violation: &GraphqlViolation, place: Place) -> Finding {
     let reason = match violation.problem {
-        GraphqlProblem::Syntax
-        | GraphqlProblem::Invalid
-        | GraphqlProblem::Variables
-        | GraphqlProblem::Operation => ContractReason::GraphqlInvalid,
+        GraphqlProblem::Syntax | GraphqlProblem::Invalid | GraphqlProblem::Variables | GraphqlProblem::Operation => {
+            ContractReason::GraphqlInvalid
+        }
         GraphqlProblem::Limit => ContractReason::GraphqlLimit,
         GraphqlProblem::Introspection => ContractReason::GraphqlIntrospection,
         GraphqlProblem::Persisted => ContractReason::GraphqlUnlisted,

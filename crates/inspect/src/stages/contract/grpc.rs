@@ -93,11 +93,7 @@ pub fn gate_request(policy: &Policy, request: &RequestView<'_>) -> Option<Messag
 }
 
 /// The judge of the messages of a response.
-pub fn gate_response(
-    policy: &Policy,
-    request: &RequestView<'_>,
-    response: &ResponseView<'_>,
-) -> Option<MessageGate> {
+pub fn gate_response(policy: &Policy, request: &RequestView<'_>, response: &ResponseView<'_>) -> Option<MessageGate> {
     let (contract, grpc, method) = found(policy, request)?;
     if contract.responses == Mode::Off {
         return None;
@@ -127,12 +123,7 @@ fn judge_whole(gate: Option<MessageGate>, body: &BodyView<'_>, out: &mut Finding
 }
 
 /// Judges a request that another stage has held whole.
-pub(super) fn judge_whole_request(
-    policy: &Policy,
-    request: &RequestView<'_>,
-    body: &BodyView<'_>,
-    out: &mut Findings,
-) {
+pub(super) fn judge_whole_request(policy: &Policy, request: &RequestView<'_>, body: &BodyView<'_>, out: &mut Findings) {
     judge_whole(gate_request(policy, request), body, out);
 }
 

@@ -278,7 +278,7 @@ impl Stage for ContractStage {
     fn judge_request_body(&self, policy: &Policy, request: &RequestView<'_>, body: &BodyView<'_>, out: &mut Findings) {
         let held = held_to(policy, request);
         let knows_json =
-            held.as_ref().is_some_and(|(_, held)| held.operation().is_some() || matches!(held, Service::Graphql(_)));
+            held.as_ref().is_some_and(|(_, held)| held.operation().is_some() || !matches!(held, Service::Openapi(..)));
         hygiene::judge_json(body, knows_json, out);
         let Some((contract, service)) = held else { return };
         let operation = service.operation();

@@ -151,27 +151,27 @@ fn request_finding(policy: &ContractPolicy, id: OperationId, violation: &Violati
     Finding::new(Reason::Contract(reason), confidence, place, &evidence(violation))
 }
 
-    /// One violation as a finding of the response's side.
-    fn response_finding(policy: &ContractPolicy, id: OperationId, violation: &Violation) -> Finding {
-        let reason = match violation.kind {
-            ViolationKind::StatusUndeclared => ContractReason::StatusUndeclared,
-            ViolationKind::FieldUndeclared => ContractReason::ExcessData,
-            _ => ContractReason::ResponseInvalid,
-        };
-        let confidence = match (policy.responses_at(id), reason) {
+/// One violation as a finding of the response's side.
+fn response_finding(policy: &ContractPolicy, id: OperationId, violation: &Violation) -> Finding {
+    let reason = match violation.kind {
+        ViolationKind::StatusUndeclared => ContractReason::StatusUndeclared,
+        ViolationKind::FieldUndeclared => ContractReason::ExcessData,
+        _ => ContractReason::ResponseInvalid,
+    };
+    let confidence = match (policy.responses_at(id), reason) {
         (Mode::Block, ContractReason::ExcessData) => policy.undeclared_at(id).confidence(),
         (mode, _) => super::response_confidence(mode),
     };
     let place = match &violation.place {
-            MessagePlace::Status => Place::Status,
-            MessagePlace::Header(name) => Place::ResponseHeader(name.clone()),
-            MessagePlace::Body(pointer) => Place::ResponseBody(pointer.clone()),
-            MessagePlace::Path(name) | MessagePlace::Query(name) | MessagePlace::Cookie(name) => {
-                Place::ResponseHeader(name.clone())
-            }
-        };
-        Finding::new(Reason::Contract(reason), confidence, place, &evidence(violation))
-    }
+        MessagePlace::Status => Place::Status,
+        MessagePlace::Header(name) => Place::ResponseHeader(name.clone()),
+        MessagePlace::Body(pointer) => Place::ResponseBody(pointer.clone()),
+        MessagePlace::Path(name) | MessagePlace::Query(name) | MessagePlace::Cookie(name) => {
+            Place::ResponseHeader(name.clone())
+        }
+    };
+    Finding::new(Reason::Contract(reason), confidence, place, &evidence(violation))
+}
 
 /// What failed and what was expected, in one line.
 fn evidence(violation: &Violation) -> String {

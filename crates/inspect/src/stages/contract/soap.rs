@@ -48,11 +48,10 @@ fn action(request: &RequestView<'_>) -> Option<String> {
     let field = request.head.fields.named(b"soapaction").map(|value| text(value).into_owned());
     let field = field.or_else(|| {
         let content_type = text(request.head.fields.first(Known::ContentType)?).into_owned();
-        let parameter = content_type.split(';').skip(1).find_map(|part| {
+        content_type.split(';').skip(1).find_map(|part| {
             let (name, value) = part.split_once('=')?;
             name.trim().eq_ignore_ascii_case("action").then(|| value.to_owned())
-        });
-        parameter
+        })
     })?;
     Some(field.trim().trim_matches('"').to_owned())
 }
