@@ -52,6 +52,15 @@ pub trait Steering: Send + Sync + 'static {
         let _ = text;
         Err(vec![offline()])
     }
+
+    /// Puts in force what was decided about endpoints: states and accepted contracts. It is already stored, and a gateway notices
+    /// by itself after a moment; after this it has.
+    ///
+    /// # Errors
+    /// One sentence, when it cannot be read.
+    fn endpoints_decided(&self) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// What runs, and how it is.

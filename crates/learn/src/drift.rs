@@ -126,6 +126,7 @@ pub(crate) mod tests {
     pub(crate) fn learned(id: u64, template: &str, last_seen: i64) -> LearnedEndpoint {
         LearnedEndpoint {
             id: EndpointId(id),
+            whole: EndpointId(id),
             host: "x.com".to_owned(),
             hosts: vec!["x.com".to_owned()],
             method: "GET".to_owned(),

@@ -58,6 +58,8 @@ pub struct Counts {
 pub struct LearnedEndpoint {
     /// Stable over template changes.
     pub id: EndpointId,
+    /// The same for an endpoint without operations; of an operation the id of the endpoint it is one of.
+    pub whole: EndpointId,
     /// Host, or host template when relatives share it, such as `{hostVar1}.example.com`.
     pub host: String,
     /// The hosts seen, heaviest first.
@@ -159,6 +161,7 @@ pub fn describe(
     };
     let whole = LearnedEndpoint {
         id,
+        whole: id,
         host,
         hosts,
         labels: purposes(&method, &template, ""),
@@ -186,6 +189,11 @@ pub fn describe(
         one.labels = purposes(&one.method, &one.template, operation);
         one.operation = operation.to_string();
         one.counts.successes = u64::from(*count);
+        // Failures are counted for the path alone; nobody knows which operation they were.
+        one.counts.failures = 0;
+        if *count < SETTLED_MIN && one.state == EndpointState::Review {
+            one.state = EndpointState::Provisional;
+        }
         one
     });
     by_operation.collect()

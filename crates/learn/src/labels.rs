@@ -2,6 +2,7 @@
 
 use model::Protocol;
 
+use crate::contract::{LearnedField, Side};
 use crate::endpoint::LearnedEndpoint;
 use crate::lexical::words_of;
 
@@ -124,6 +125,38 @@ pub fn risks(endpoint: &LearnedEndpoint, now: i64, zombie_after: i64) -> Vec<&'s
         risks.push("missing-schema");
     }
     risks
+}
+
+/// Words in names of fields that hold what belongs to a person or opens a door.
+const SENSITIVE: [&str; 20] = [
+    "email",
+    "phone",
+    "mobile",
+    "ssn",
+    "passport",
+    "birthday",
+    "birthdate",
+    "dob",
+    "iban",
+    "cvv",
+    "cvc",
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "salary",
+    "latitude",
+    "longitude",
+    "address",
+];
+
+/// Whether answers of an endpoint hold sensitive data, by the names of their fields.
+pub fn sensitive(fields: &[LearnedField]) -> bool {
+    fields.iter().filter(|field| matches!(field.side, Side::Answer(_))).any(|field| {
+        let name = field.name.rsplit('/').next().unwrap_or_default();
+        words_of(name).any(|word| SENSITIVE.contains(&word.as_str()))
+    })
 }
 
 #[cfg(test)]

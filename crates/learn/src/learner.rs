@@ -69,6 +69,11 @@ const SCHEMAS_ALL: u64 = 50_000;
 /// See [`SCHEMAS_ALL`].
 const SCHEMAS_ONE_IN: u64 = 8;
 
+/// Most exchanges kept until their endpoint is found.
+const EARLY_MAX: usize = 4_096;
+/// Most bytes of them.
+const EARLY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// Methods every learner knows, in the order of their ids.
 pub const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
@@ -177,6 +182,9 @@ pub struct Learner {
     constraints: Constraints,
     inventory: Inventory,
     shape_limits: ShapeLimits,
+    /// Exchanges with endpoints that no judgement has found yet, by group: they teach as soon as one has.
+    early: Vec<(usize, Observation)>,
+    early_bytes: usize,
     key: u64,
     /// Observations taken.
     pub observed: u64,
@@ -212,6 +220,8 @@ impl Learner {
             constraints: Constraints::default(),
             inventory: Inventory::default(),
             shape_limits: ShapeLimits { nodes_max: 1_000, ..ShapeLimits::default() },
+            early: Vec::new(),
+            early_bytes: 0,
             key,
             observed: 0,
             dropped: Dropped::default(),
@@ -318,15 +328,38 @@ impl Learner {
         group.found.get(found).map_or_else(String::new, |one| group.spelled(one.branch, one.method))
     }
 
-    /// An exchange of a known endpoint teaches its schema.
+    /// An exchange of a known endpoint teaches its schema; one of an endpoint that is not known yet waits for the next
+    /// judgement, as far as there is room.
     fn learn_schema(&mut self, group: usize, observation: &Observation, pieces: &Pieces<'_>) {
-        let Some(found) = self.groups.get(group).and_then(|group| group.matcher.find(&observation.method, pieces))
-        else {
+        if self.teach(group, observation, pieces) || !(200..300).contains(&observation.status) || observation.suspect {
             return;
-        };
-        let Some(key) = self.groups.get(group).and_then(|group| group.keys.get(found as usize)) else { return };
+        }
+        let bytes = early_bytes(observation);
+        if self.early.len() < EARLY_MAX && self.early_bytes + bytes <= EARLY_BYTES_MAX {
+            self.early_bytes += bytes;
+            self.early.push((group, observation.clone()));
+        }
+    }
+
+    fn teach(&mut self, group: usize, observation: &Observation, pieces: &Pieces<'_>) -> bool {
+        let Some(group) = self.groups.get(group) else { return false };
+        let Some(found) = group.matcher.find(&observation.method, pieces) else { return false };
+        let Some(key) = group.keys.get(found as usize) else { return false };
         if let Some(known) = self.inventory.find_mut(key) {
             known.schema.observe(&key.2, observation, &self.shape_limits);
+        }
+        true
+    }
+
+    /// What came before an endpoint was found teaches now; what still belongs nowhere is forgotten.
+    fn teach_early(&mut self, group: usize) {
+        let (now, later): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.early).into_iter().partition(|(of, _)| *of == group);
+        self.early = later;
+        for (_, observation) in now {
+            let bytes = early_bytes(&observation);
+            self.early_bytes = self.early_bytes.saturating_sub(bytes);
+            self.teach(group, &observation, &pieces(&observation.target));
         }
     }
 
@@ -391,6 +424,7 @@ impl Learner {
         if let Some(group) = self.groups.get_mut(at) {
             group.keys = found.into_iter().map(|(key, _)| key).collect();
         }
+        self.teach_early(at);
     }
 
     /// Places a request among the endpoints of the last judgement; `None` for what is no API request.
@@ -493,6 +527,11 @@ impl Learner {
         let tries: usize = self.groups.iter().map(|group| group.trie.bytes()).sum();
         tries + self.clients.len() * 32 + self.signatures.len() * 14 + self.hosts.len() * 200
     }
+}
+
+/// About how many bytes an exchange takes while it waits.
+fn early_bytes(observation: &Observation) -> usize {
+    512 + observation.sample.as_ref().map_or(0, |sample| sample.request.len() + sample.response.len())
 }
 
 /// What the learner knows about an exchange beside the exchange itself.

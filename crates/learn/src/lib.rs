@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod features;
 pub mod inventory;
 pub mod judge;
+pub mod keys;
 pub mod labels;
 pub mod learner;
 pub mod lexical;

@@ -8,7 +8,7 @@ use model::{EndpointId, EndpointState, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::inventory::{Change, EndpointFilter, state_name};
+use store::inventory::{AcceptedContract, Change, ContractMode, EndpointFilter, state_name};
 use store::rollup::{Counts, Range, Scope};
 use store::{Inventory, StoredEndpoint};
 
@@ -83,7 +83,8 @@ pub(crate) struct EndpointLine {
     confidence: f32,
     /// Labels.
     labels: Vec<String>,
-    /// What stands out: `shadow`, `orphan`, `zombie`, `missing-auth`, `mixed-auth`, `open-write`.
+    /// What stands out: `shadow`, `orphan`, `zombie`, `missing-auth`, `mixed-auth`, `open-write`, `sensitive-data`, and drift such as
+    /// `undocumented-parameter`, `wrong-type`, `undeclared-status`.
     signals: Vec<&'static str>,
     /// Who is responsible.
     owner: String,
@@ -118,7 +119,9 @@ pub(crate) struct EndpointDetail {
     schema: Value,
     /// The operation that a configured contract declares for it; null when none does.
     declared: Value,
-    /// Its risk and what it rests on.
+    /// The learned contract it is held to.
+    accepted: Option<Accepted>,
+    /// Its risk, what it rests on, and where traffic and contract differ.
     risk: Value,
     /// When it was removed, in seconds since the epoch.
     removed_s: Option<i64>,
@@ -182,6 +185,37 @@ pub(crate) struct Decision {
     /// The mode of every stage here: `off`, `monitor`, `block`; empty for the API's.
     #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<String>,
+    /// How far the learned contract of a saved endpoint goes. A contract begins in `monitor`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contract: Option<ModeName>,
+    /// Take what is learned by now as the contract, where there is one already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renew_contract: Option<bool>,
+}
+
+/// The learned contract that a saved endpoint is held to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Accepted {
+    /// How far it goes.
+    mode: ModeName,
+    /// When it was taken from what was learned, in seconds since the epoch.
+    taken_s: i64,
+    /// Who took it.
+    who: String,
+    /// The OpenAPI operation.
+    operation: Value,
+}
+
+impl From<AcceptedContract> for Accepted {
+    fn from(contract: AcceptedContract) -> Self {
+        let mode = match contract.mode {
+            ContractMode::Off => ModeName::Off,
+            ContractMode::Monitor => ModeName::Monitor,
+            ContractMode::Block => ModeName::Block,
+        };
+        let taken_s = Timestamp(contract.taken_us).secs();
+        Self { mode, taken_s, who: contract.who, operation: contract.operation }
+    }
 }
 
 /// A state that can be decided.
@@ -313,8 +347,36 @@ pub fn signals(stored: &StoredEndpoint, counts: &Counts, now: Timestamp) -> Vec<
         (with > 0 && without > 0, "mixed-auth"),
         (endpoint.writes() && without > 0, "open-write"),
     ];
-    all.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect()
+    let mut signals: Vec<&'static str> = all.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
+    // What the learner wrote down about risks and drift, by the names that are known here.
+    let labels = stored.risk.get("labels").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let drift = stored.risk.get("drift").and_then(Value::as_array).into_iter().flatten();
+    let written: Vec<&str> = labels.chain(drift.filter_map(|one| one.get("kind").and_then(Value::as_str))).collect();
+    for name in WRITTEN {
+        if written.contains(&name) && !signals.contains(&name) {
+            signals.push(name);
+        }
+    }
+    signals
 }
+
+/// Signals that the learner writes down.
+const WRITTEN: [&str; 14] = [
+    "shadow",
+    "orphan",
+    "zombie",
+    "missing-auth",
+    "mixed-auth",
+    "write-without-auth",
+    "sensitive-data",
+    "missing-schema",
+    "error-anomaly",
+    "undocumented-parameter",
+    "wrong-type",
+    "undeclared-status",
+    "undeclared-type",
+    "excess-data",
+];
 
 pub(crate) async fn show(
     State(console): State<Shared>,
@@ -328,6 +390,7 @@ pub(crate) async fn show(
         let inventory = console.inventory()?.ok_or_else(|| Problem::not_found("endpoint", &id.to_string()))?;
         let stored = inventory.endpoint(id)?.ok_or_else(|| Problem::not_found("endpoint", &id.to_string()))?;
         let changes = inventory.changes(Some(id), 100)?;
+        let accepted = inventory.contract(id)?.map(Accepted::from);
         let (covered, counts, series) = match console.rollups()? {
             Some(rollups) => {
                 let mut table = rollups.per_endpoint(range)?;
@@ -340,7 +403,7 @@ pub(crate) async fn show(
             None => (range, Counts::default(), Series { step_s: 60, steps: Vec::new() }),
         };
         let declared = console.steering.declared(&stored.endpoint.method, &stored.endpoint.template);
-        Ok(EndpointDetail { declared, ..detail(&stored, covered, &counts, series, changes, now) })
+        Ok(EndpointDetail { declared, accepted, ..detail(&stored, covered, &counts, series, changes, now) })
     });
     Ok(Json(detail.await?))
 }
@@ -362,6 +425,7 @@ fn detail(
         parameters: stored.parameters.clone(),
         schema: stored.schema.clone(),
         declared: Value::Null,
+        accepted: None,
         risk: stored.risk.clone(),
         removed_s: stored.removed_at.map(Timestamp::secs),
         replaced_by: stored.replaced_by.map(|id| id.to_string()),
@@ -404,17 +468,58 @@ pub(crate) async fn decide(
     let line = changing(&console, move |console, inventory| {
         let now = console.now();
         let old = inventory.endpoint(id)?.ok_or_else(|| Problem::not_found("endpoint", &id.to_string()))?;
+        let saved = decision.state.map_or(old.endpoint.state, DecidedState::state) == EndpointState::Saved;
+        if !saved && (decision.contract.is_some() || decision.renew_contract == Some(true)) {
+            return Err(Problem::invalid("only a saved endpoint has a contract; set `state` to `saved`, too"));
+        }
         if let Some(mode) = &decision.mode {
             put_mode(console, inventory, id, mode)?;
         }
         let after = serde_json::to_value(&decision).unwrap_or_default();
         let before = before(&old, &after);
+        let (contract, renew) = (decision.contract, decision.renew_contract == Some(true));
+        let decided = decision.state.is_some() || contract.is_some() || renew || decision.mode.is_some();
         let new = inventory.change(&caller.name, now, id, |stored| apply(stored, decision))?;
+        hold(inventory, &caller.name, now, &new, contract, renew)?;
+        if decided {
+            console.steering.endpoints_decided().map_err(Problem::conflict)?;
+        }
         let subject = new.name();
         console.note(inventory, &caller, Changed { action: "endpoint.change", subject, before, after })?;
         Ok(line(&new, &Counts::default(), now))
     });
     Ok(Json(line.await?))
+}
+
+/// A saved endpoint is held to what was learned about it; any other one to nothing.
+fn hold(
+    inventory: &mut Inventory,
+    who: &str,
+    now: Timestamp,
+    stored: &StoredEndpoint,
+    mode: Option<ModeName>,
+    renew: bool,
+) -> Result<(), Problem> {
+    let id = stored.endpoint.id;
+    if stored.endpoint.state != EndpointState::Saved {
+        return Ok(inventory.withdraw_contract(who, now, id)?);
+    }
+    let mode = mode.and_then(|mode| ContractMode::of_name(mode.name()));
+    let held = inventory.contract(id)?.is_some();
+    match mode {
+        _ if !held || renew => {
+            let taken = inventory.accept_contract(who, now, id, mode)?;
+            if taken.is_none() && (mode.is_some() || renew) {
+                let why = "nothing was learned about its messages yet, or it is an operation that shares its path";
+                return Err(Problem::conflict(format!("this endpoint has no learned contract: {why}")));
+            }
+        }
+        Some(mode) => {
+            inventory.put_contract_mode(who, now, id, mode)?;
+        }
+        None => {}
+    }
+    Ok(())
 }
 
 /// The same fields as they were.
@@ -431,7 +536,7 @@ fn before(old: &StoredEndpoint, after: &Value) -> Value {
 }
 
 fn apply(stored: &mut StoredEndpoint, decision: Decision) {
-    let Decision { state, labels, owner, api_version, note, mode } = decision;
+    let Decision { state, labels, owner, api_version, note, mode, contract: _, renew_contract: _ } = decision;
     if let Some(state) = state {
         stored.endpoint.state = state.state();
     }
@@ -505,6 +610,10 @@ pub(crate) async fn decide_many(
             changed.push(stored);
         }
         inventory.put(&caller.name, now, &changed)?;
+        for stored in &changed {
+            hold(inventory, &caller.name, now, stored, None, false)?;
+        }
+        console.steering.endpoints_decided().map_err(Problem::conflict)?;
         let subject = format!("{} endpoints", changed.len());
         let after = json!(state_name(state));
         console.note(

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use ingest::{Format, Layout, Options, Summary};
 use learn::{Learner, LearnerLimits, Models};
+use schema::emit::OpenApiVersion;
 
 use super::Outcome;
 use super::endpoints::{Form, write};
@@ -37,6 +38,9 @@ pub struct Arguments {
     /// How endpoints are written.
     #[arg(long, value_enum, default_value_t = Form::Table)]
     form: Form,
+    /// The version of OpenAPI that is written: `3.1` or `3.0`.
+    #[arg(long, default_value = "3.1", value_parser = super::openapi_version)]
+    openapi: OpenApiVersion,
 }
 
 fn format_of(name: &str) -> Result<Format, String> {
@@ -57,8 +61,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let total: u64 =
         sources.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.len()).sum();
     let bar = bar(total);
-    let mut key = [0u8; 32];
-    aws_lc_rs::rand::fill(&mut key).map_err(|_| "the system has no random numbers")?;
+    let key = session_key(arguments.data.as_deref())?;
     let options = Options {
         format: arguments.format.clone().or_else(|| arguments.log_format.clone()),
         session_key: key,
@@ -87,13 +90,14 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return Err("no request could be read".into());
     }
     learner.refresh_all();
-    let endpoints = learned::endpoints(&learner.endpoints(), &mut learned::Identities::default());
-    write(&endpoints, arguments.form)?;
+    let now = crate::now();
+    let endpoints = learned::endpoints(&learner, &learner.endpoints(), &mut learned::Identities::default(), now);
+    write(&endpoints, arguments.form, arguments.openapi)?;
     if let Some(directory) = &arguments.out {
-        write_documents(directory, &endpoints)?;
+        write_documents(directory, &endpoints, arguments.openapi)?;
     }
     if let Some(data) = &arguments.data {
-        store::Inventory::open(data)?.put_learned(crate::now(), &endpoints)?;
+        store::Inventory::open(data)?.put_learned(now, &endpoints)?;
     }
     let only = endpoints.iter().filter(|stored| stored.endpoint.origins.only_learning()).count();
     let seconds = started.elapsed().as_secs_f64();
@@ -107,6 +111,18 @@ pub fn run(arguments: &Arguments) -> Outcome {
         all.bytes as f64 / seconds.max(0.001) / 1e6,
     );
     Ok(())
+}
+
+/// The key of session hashes: a data directory's own, so that a session has one hash in live traffic and in logs; without
+/// a data directory one that nobody keeps.
+fn session_key(data: Option<&Path>) -> Result<[u8; 32], Box<dyn std::error::Error>> {
+    if let Some(data) = data {
+        std::fs::create_dir_all(data)?;
+        return Ok(crate::run::session_key(data)?);
+    }
+    let mut key = [0u8; 32];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| "the system has no random numbers")?;
+    Ok(key)
 }
 
 /// Files as named; of a directory every file in it, by name.
@@ -172,9 +188,9 @@ fn tell(bar: &ProgressBar, path: &Path, summary: &Summary, all: &mut Summary) {
     all.bytes += summary.bytes;
 }
 
-fn write_documents(directory: &Path, endpoints: &[store::StoredEndpoint]) -> Outcome {
+fn write_documents(directory: &Path, endpoints: &[store::StoredEndpoint], version: OpenApiVersion) -> Outcome {
     std::fs::create_dir_all(directory)?;
-    for (host, document) in learned::documents(endpoints) {
+    for (host, document) in learned::documents(endpoints, version) {
         // Hosts come from strangers: only what is safe in a file name stays.
         let safe: String = host
             .chars()

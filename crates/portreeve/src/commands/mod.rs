@@ -20,6 +20,15 @@ use model::Mode;
 /// What a command answers; an error is one sentence.
 pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 
+/// A version of OpenAPI as it is asked for.
+pub fn openapi_version(text: &str) -> Result<schema::emit::OpenApiVersion, String> {
+    match text {
+        "3.1" => Ok(schema::emit::OpenApiVersion::V31),
+        "3.0" => Ok(schema::emit::OpenApiVersion::V30),
+        _ => Err("write `3.1` or `3.0`".to_owned()),
+    }
+}
+
 /// The configuration or the command line is wrong (`EX_USAGE` of sysexits.h).
 pub const EXIT_USAGE: u8 = 64;
 

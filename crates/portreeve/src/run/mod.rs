@@ -157,17 +157,25 @@ impl Portreeve {
             spans,
             Arc::clone(&metrics),
         )?;
-        let learner = learner::start(observations_out, places, models, settings.data.clone(), Arc::clone(&metrics))?;
-        let overrides = console::Overrides::load(&store::Inventory::open(&settings.data)?)?;
+        let inventory = store::Inventory::open(&settings.data)?;
         let helm = Helm::new(
             Arc::clone(&gateway),
             Arc::clone(&metrics),
             settings.gateway,
             settings.contracts,
             settings.file,
-            overrides,
+            settings.data.clone(),
+            &inventory,
         )?;
         let helm = Arc::new(helm);
+        let surroundings = learner::Surroundings {
+            places,
+            declared: helm.declarations(),
+            helm: Arc::downgrade(&helm),
+            metrics: Arc::clone(&metrics),
+            data: settings.data.clone(),
+        };
+        let learner = learner::start(observations_out, models, surroundings)?;
         let console =
             console::Settings { token: settings.admin_token.clone(), ..console::Settings::new(&settings.data) };
         let console = console::router(console, Arc::<Helm>::clone(&helm))?;
@@ -204,7 +212,18 @@ impl Portreeve {
             alerts.stop();
         }
         drop(self.helm);
-        match Arc::try_unwrap(self.gateway) {
+        // The learner takes the helm for a moment when somebody decides something.
+        let mut gateway = Arc::try_unwrap(self.gateway);
+        for _ in 0..100 {
+            gateway = match gateway {
+                Err(held) => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    Arc::try_unwrap(held)
+                }
+                free => free,
+            };
+        }
+        match gateway {
             Ok(gateway) => gateway.drain(),
             // Somebody still looks at the counters; the workers end with the process.
             Err(_) => tracing::warn!("the gateway is still in use; its connections are cut"),
@@ -221,7 +240,10 @@ fn file_error(path: &Path, action: &'static str, error: &std::io::Error) -> Erro
 
 /// The key of session hashes, made at the first start and kept: sessions stay the same over restarts, and nobody who
 /// reads the store can test values against it without this file.
-fn session_key(data: &Path) -> Result<[u8; 32], Error> {
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn session_key(data: &Path) -> Result<[u8; 32], Error> {
     let path = data.join("session.key");
     match std::fs::read(&path) {
         Ok(bytes) => {

@@ -60,14 +60,16 @@ impl Placing {
     /// Sets the endpoint of an event and says whether the learner should see it.
     pub fn place(&mut self, event: &mut Event) -> ForLearner {
         // The status belongs to the key: the first error of a path is news.
-        let key = hash(&[&event.method, &event.host, event.path(), &event.status.to_le_bytes()]);
+        let operation = event.operation.as_bytes();
+        let key = hash(&[&event.method, &event.host, event.path(), operation, &event.status.to_le_bytes()]);
         let current = &self.current;
         let Some(slot) = self.slots.get_mut(key as usize % SLOTS) else { return ForLearner::Show };
         if slot.key != key {
             *slot = Slot { key, endpoint: find(current, event), seen: 0 };
         }
         slot.seen = slot.seen.saturating_add(1);
-        event.endpoint = slot.endpoint;
+        // What the data path recognised, because somebody decided about it, stays.
+        event.endpoint = event.endpoint.or(slot.endpoint);
         if slot.seen <= SEEN_ALL || slot.seen.is_multiple_of(SEEN_ONE_IN) || event.sample.is_some() {
             ForLearner::Show
         } else {
@@ -80,7 +82,7 @@ fn find(places: &Places, event: &Event) -> Option<EndpointId> {
     let host = std::str::from_utf8(&event.host).ok()?.to_ascii_lowercase();
     let method = std::str::from_utf8(&event.method).ok()?;
     let target = std::str::from_utf8(&event.target).ok()?;
-    places.find(&host, method, target)
+    places.find(&host, method, target, &event.operation)
 }
 
 /// FNV-1a, eight bytes at a time where there are eight. A client who makes two paths collide only has them looked up.

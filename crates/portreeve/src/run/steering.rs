@@ -8,16 +8,23 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use console::Overrides;
 use console::replay::Replay;
 use console::steering::{ApiModes, ConfigText, Diagnostic, GatewayHealth, StageMode, Steering};
 use gateway::Gateway;
 use gateway::config::Config;
 use inspect::policy::{Exception, Policy, StageModes};
-use model::{EndpointId, Reason, StageId, Timestamp};
+use model::{EndpointId, Mode, Reason, StageId, Timestamp};
+use schema::openapi::Match;
+use store::inventory::ContractMode;
+use store::{Inventory, StoreError};
 
+use super::Error;
 use super::metrics::Metrics;
 use crate::config::Settings;
+use crate::learned::drift::{self, Declared};
+use crate::learned::saved::{self, Decided};
 use crate::replay::Replayer;
 
 /// What steers a gateway.
@@ -27,6 +34,8 @@ pub struct Helm {
     /// The configuration file, where there is one.
     file: Option<PathBuf>,
     held: Mutex<Held>,
+    declared: Arc<ArcSwap<Declared>>,
+    data: PathBuf,
     started: Instant,
 }
 
@@ -36,6 +45,9 @@ struct Held {
     /// The files of contracts.
     contracts: Vec<PathBuf>,
     overrides: Overrides,
+    decided: Decided,
+    /// What `decided` was read from.
+    fingerprint: u64,
 }
 
 impl Helm {
@@ -49,18 +61,43 @@ impl Helm {
         base: Config,
         contracts: Vec<PathBuf>,
         file: Option<PathBuf>,
-        overrides: Overrides,
-    ) -> Result<Self, gateway::Error> {
-        if overrides != Overrides::default() {
-            gateway.reload(with_overrides(&base, &overrides))?;
+        data: PathBuf,
+        inventory: &Inventory,
+    ) -> Result<Self, Error> {
+        let overrides = Overrides::load(inventory)?;
+        let (decided, fingerprint) = (Decided::load(inventory)?, saved::fingerprint(inventory)?);
+        if overrides != Overrides::default() || !decided.known.is_empty() {
+            gateway.reload(in_force(&base, &overrides, &decided))?;
         }
-        Ok(Self {
-            gateway,
-            metrics,
-            file,
-            held: Mutex::new(Held { base, contracts, overrides }),
-            started: Instant::now(),
-        })
+        let declared = Arc::new(ArcSwap::from_pointee(drift::declared(&base)));
+        let held = Mutex::new(Held { base, contracts, overrides, decided, fingerprint });
+        Ok(Self { gateway, metrics, file, held, declared, data, started: Instant::now() })
+    }
+
+    /// What is declared, as it changes.
+    pub fn declarations(&self) -> Arc<ArcSwap<Declared>> {
+        Arc::clone(&self.declared)
+    }
+
+    /// Puts what was decided about endpoints in force, where it is not what is in force.
+    ///
+    /// # Errors
+    /// When the inventory cannot be read. A gateway that refuses keeps what was in force and says so in the log.
+    pub fn read_decisions(&self, inventory: &Inventory) -> Result<(), StoreError> {
+        let mut held = self.held();
+        let fingerprint = saved::fingerprint(inventory)?;
+        if fingerprint == held.fingerprint {
+            return Ok(());
+        }
+        let decided = Decided::load(inventory)?;
+        match self.gateway.reload(in_force(&held.base, &held.overrides, &decided)) {
+            Ok(()) => {
+                tracing::info!(contracts = decided.contracts.len(), "decisions about endpoints are in force");
+                (held.decided, held.fingerprint) = (decided, fingerprint);
+            }
+            Err(error) => tracing::warn!(%error, "decisions about endpoints cannot be put in force"),
+        }
+        Ok(())
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -68,14 +105,15 @@ impl Helm {
     }
 
     /// What is configured, and what was set over it.
-    fn held_base(&self) -> (Config, Overrides) {
+    fn held_base(&self) -> (Config, Overrides, Decided) {
         let held = self.held();
-        (held.base.clone(), held.overrides.clone())
+        (held.base.clone(), held.overrides.clone(), held.decided.clone())
     }
 
     fn put_base(&self, base: Config) -> Result<(), gateway::Error> {
         let mut held = self.held();
-        self.gateway.reload(with_overrides(&base, &held.overrides))?;
+        self.gateway.reload(in_force(&base, &held.overrides, &held.decided))?;
+        self.declared.store(Arc::new(drift::declared(&base)));
         held.base = base;
         Ok(())
     }
@@ -95,14 +133,38 @@ impl Helm {
     }
 }
 
-/// The configuration with what was set by hand.
-fn with_overrides(base: &Config, overrides: &Overrides) -> Config {
+/// The configuration with what was set by hand and what was decided about endpoints.
+fn in_force(base: &Config, overrides: &Overrides, decided: &Decided) -> Config {
     let mut config = base.clone();
     for route in &mut config.routes {
-        let policy = policy_with(&route.policy, overrides);
+        let mut policy = policy_with(&route.policy, overrides);
+        hold_to(&mut policy, decided);
         route.policy = Arc::new(policy);
     }
     config
+}
+
+/// Puts accepted contracts in force. Where stage `contract` is off it stays off; what the API's own contract declares comes
+/// before what was learned, in the API's mode.
+fn hold_to(policy: &mut Policy, decided: &Decided) {
+    if decided.known.is_empty() {
+        return;
+    }
+    policy.known = Some(Arc::clone(&decided.known));
+    for (id, mode, [method, host, path]) in &decided.contracts {
+        let mut modes = *policy.modes_at(Some(*id));
+        let declared = policy.contract.as_ref().map(|held| held.contract.match_operation(method, host, path));
+        if modes.of(StageId::Contract) == Mode::Off || matches!(declared, Some(Match::Operation(..))) {
+            continue;
+        }
+        let mode = match mode {
+            ContractMode::Off => Mode::Off,
+            ContractMode::Monitor => Mode::Monitor,
+            ContractMode::Block => Mode::Block,
+        };
+        modes.set(StageId::Contract, mode);
+        policy.endpoint_modes.insert(*id, modes);
+    }
 }
 
 fn policy_with(policy: &Policy, overrides: &Overrides) -> Policy {
@@ -149,7 +211,7 @@ impl Steering for Helm {
     fn apply(&self, text: &str) -> Result<(), Vec<Diagnostic>> {
         let Some(path) = &self.file else { return Err(vec![file::told(file::NO_FILE, "")]) };
         let (settings, text) = file::meant(path, text, true)?;
-        let (before, _) = self.held_base();
+        let (before, _, _) = self.held_base();
         self.reload(settings).map_err(|error| vec![file::told(&error.to_string(), "nothing was changed")])?;
         // What the gateway takes is written down; what cannot be written down is not kept in force either.
         file::write(path, &text).map_err(|error| {
@@ -183,17 +245,24 @@ impl Steering for Helm {
     fn replay(&self, text: &str) -> Result<Box<dyn Replay>, Vec<Diagnostic>> {
         let name = self.file.clone().unwrap_or_else(|| PathBuf::from("portreeve.yaml"));
         let (settings, _) = file::meant(&name, text, self.file.is_some())?;
-        let (base, overrides) = self.held_base();
-        let (present, proposed) = (with_overrides(&base, &overrides), with_overrides(&settings.gateway, &overrides));
+        let (base, overrides, decided) = self.held_base();
+        let (present, proposed) =
+            (in_force(&base, &overrides, &decided), in_force(&settings.gateway, &overrides, &decided));
         let replayer = Replayer::new(Some(&present), &proposed, crate::now());
         replayer.map(|replayer| Box::new(replayer) as Box<dyn Replay>).map_err(|error| vec![file::told(&error, "")])
     }
 
     fn put_overrides(&self, overrides: &Overrides) -> Result<(), String> {
         let mut held = self.held();
-        self.gateway.reload(with_overrides(&held.base, overrides)).map_err(|error| error.to_string())?;
+        let config = in_force(&held.base, overrides, &held.decided);
+        self.gateway.reload(config).map_err(|error| error.to_string())?;
         held.overrides = overrides.clone();
         Ok(())
+    }
+
+    fn endpoints_decided(&self) -> Result<(), String> {
+        let inventory = Inventory::open(&self.data).map_err(|error| error.to_string())?;
+        self.read_decisions(&inventory).map_err(|error| error.to_string())
     }
 }
 
@@ -202,7 +271,7 @@ mod tests {
     use super::*;
     use console::AllowedHere;
     use console::steering::ModeName;
-    use model::{ApiName, Mode};
+    use model::ApiName;
 
     #[test]
     fn overrides_hold_over_the_configuration_of_their_api() {

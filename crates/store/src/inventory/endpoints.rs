@@ -167,6 +167,30 @@ fn note(transaction: &Transaction<'_>, change: &NewChange<'_>) -> Result<(), Sto
     Ok(())
 }
 
+/// Leaves the change of an endpoint's contract in its history.
+pub(super) fn note_contract(
+    transaction: &Transaction<'_>,
+    who: &str,
+    at: Timestamp,
+    endpoint: EndpointId,
+    before: &Value,
+    after: &Value,
+) -> Result<(), StoreError> {
+    note(transaction, &NewChange { at, who, endpoint, field: "contract", before, after })
+}
+
+/// Whether the learner itself took an endpoint out; what an operator removed stays removed.
+fn removed_by_learner(transaction: &Transaction<'_>, id: EndpointId) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT who FROM changes WHERE endpoint = ?1 AND field IN ('removed', 'merged') ORDER BY sequence DESC LIMIT 1";
+    let who: Option<String> =
+        transaction.prepare_cached(sql)?.query_row([id.0.cast_signed()], |row| row.get(0)).optional()?;
+    Ok(who.as_deref() == Some(LEARNER))
+}
+
+/// Who changes are made by when nobody decided them.
+const LEARNER: &str = "learner";
+
 /// Writes an endpoint and what changed about it.
 fn upsert(
     transaction: &Transaction<'_>,
@@ -219,6 +243,7 @@ impl Inventory {
         for found in learned {
             let mut new = found.clone();
             if let Some(old) = read(&transaction, found.endpoint.id)? {
+                let old_id = old.endpoint.id;
                 let provisional = old.endpoint.state == EndpointState::Provisional;
                 if !provisional {
                     new.endpoint.state = old.endpoint.state;
@@ -231,14 +256,50 @@ impl Inventory {
                 new.endpoint.requests = new.endpoint.requests.max(old.endpoint.requests);
                 (new.owner, new.api_version, new.note, new.mode) = (old.owner, old.api_version, old.note, old.mode);
                 (new.removed_at, new.replaced_by) = (old.removed_at, old.replaced_by);
+                if old.removed_at.is_some() && removed_by_learner(&transaction, old_id)? {
+                    (new.removed_at, new.replaced_by) = (None, None);
+                    let after = json!(new.name());
+                    let (who, before) = (LEARNER, &Value::Null);
+                    note(
+                        &transaction,
+                        &NewChange { at, who, endpoint: old_id, field: "restored", before, after: &after },
+                    )?;
+                }
+                new.endpoint.origins.contract |= old.endpoint.origins.contract;
+                new.endpoint.origins.manual |= old.endpoint.origins.manual;
                 if new.risk.is_null() {
                     new.risk = old.risk;
                 }
             }
-            outcomes.push(upsert(&transaction, "learner", at, &new)?);
+            outcomes.push(upsert(&transaction, LEARNER, at, &new)?);
         }
         transaction.commit()?;
         Ok(outcomes)
+    }
+
+    /// Follows the learner where it found that endpoints are not what they seemed: each is taken out, in favour of another one
+    /// where it turned out to be the same. What an operator saved or ignored stays. Gives how many were taken out.
+    ///
+    /// # Errors
+    /// When SQLite refuses; nothing is written then.
+    pub fn follow_learned(
+        &mut self,
+        at: Timestamp,
+        gone: &[(EndpointId, Option<EndpointId>)],
+    ) -> Result<usize, StoreError> {
+        let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let mut count = 0;
+        for &(id, into) in gone {
+            let Some(mut stored) = read(&transaction, id)? else { continue };
+            let decided = matches!(stored.endpoint.state, EndpointState::Saved | EndpointState::Ignored);
+            if decided || stored.removed_at.is_some() || stored.endpoint.origins.contract {
+                continue;
+            }
+            take_out(&transaction, LEARNER, at, &mut stored, into)?;
+            count += 1;
+        }
+        transaction.commit()?;
+        Ok(count)
     }
 
     /// Changes one endpoint.
@@ -288,13 +349,7 @@ impl Inventory {
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut stored = read(&transaction, id)?.ok_or_else(|| unknown(id))?;
-        let before = json!(stored.name());
-        stored.removed_at = Some(at);
-        stored.replaced_by = replaced_by;
-        write(&transaction, &stored)?;
-        let field = if replaced_by.is_some() { "merged" } else { "removed" };
-        let after = replaced_by.map_or(Value::Null, |into| json!(into.to_string()));
-        note(&transaction, &NewChange { at, who, endpoint: id, field, before: &before, after: &after })?;
+        take_out(&transaction, who, at, &mut stored, replaced_by)?;
         transaction.commit()?;
         Ok(())
     }
@@ -427,6 +482,22 @@ impl Inventory {
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+fn take_out(
+    transaction: &Transaction<'_>,
+    who: &str,
+    at: Timestamp,
+    stored: &mut StoredEndpoint,
+    replaced_by: Option<EndpointId>,
+) -> Result<(), StoreError> {
+    let before = json!(stored.name());
+    stored.removed_at = Some(at);
+    stored.replaced_by = replaced_by;
+    write(transaction, stored)?;
+    let field = if replaced_by.is_some() { "merged" } else { "removed" };
+    let after = replaced_by.map_or(Value::Null, |into| json!(into.to_string()));
+    note(transaction, &NewChange { at, who, endpoint: stored.endpoint.id, field, before: &before, after: &after })
 }
 
 fn unknown(id: EndpointId) -> StoreError {

@@ -4,6 +4,7 @@
 //! who made it, when, and what was there before.
 
 mod audit;
+mod contracts;
 mod endpoints;
 mod settings;
 
@@ -18,6 +19,7 @@ use crate::error::StoreError;
 use crate::query::plan::EndpointNames;
 
 pub use audit::{AuditEntry, AuditFilter, PolicyVersion};
+pub use contracts::{AcceptedContract, ContractMode};
 pub use endpoints::{EndpointFilter, Upserted};
 
 /// The statements that lead from each version of `inventory.sqlite` to the next.

@@ -175,3 +175,52 @@ fn constraints_settings_policies_and_the_audit_log_only_grow() {
     let next = AuditFilter { before: Some(entries[1].sequence), ..ada };
     assert_eq!(inventory.audit_entries(&next, 10).expect("a list").len(), 1);
 }
+
+#[test]
+fn contracts_are_frozen_until_taken_again() {
+    let (_directory, mut inventory) = inventory();
+    let mut learned = endpoint(1, "/users/{id}");
+    inventory.put_learned(START, &[learned.clone()]).expect("written");
+    let id = EndpointId(1);
+    assert_eq!(inventory.accept_contract("ada", START, id, None).expect("asked"), None, "nothing was learned");
+    learned.schema = json!({"responses": {"200": {}}});
+    inventory.put_learned(START, &[learned.clone()]).expect("written");
+    let taken = inventory.accept_contract("ada", START, id, None).expect("asked").expect("a contract");
+    assert_eq!((taken.mode, &taken.operation), (ContractMode::Monitor, &learned.schema));
+    assert!(inventory.contracts().expect("read").is_empty(), "it is not saved");
+    inventory.change("ada", START, id, |stored| stored.endpoint.state = EndpointState::Saved).expect("saved");
+    let before = inventory.latest_change().expect("read");
+    assert!(inventory.put_contract_mode("ada", START, id, ContractMode::Block).expect("changed"));
+    assert!(inventory.latest_change().expect("read") > before);
+    learned.schema = json!({"responses": {"200": {}, "201": {}}});
+    inventory.put_learned(START, &[learned.clone()]).expect("written");
+    let [(stored, held)] = &inventory.contracts().expect("read")[..] else { panic!("one contract") };
+    assert_eq!((held.mode, &held.operation), (ContractMode::Block, &taken.operation), "learning changes nothing");
+    assert_eq!(stored.schema, learned.schema);
+    let again = inventory.accept_contract("ada", START, id, None).expect("asked").expect("a contract");
+    assert_eq!((again.mode, again.operation), (ContractMode::Block, learned.schema));
+    inventory.withdraw_contract("ada", START, id).expect("withdrawn");
+    assert!(inventory.contracts().expect("read").is_empty());
+    let fields: Vec<String> =
+        inventory.changes(Some(id), 9).expect("read").into_iter().map(|change| change.field).collect();
+    assert_eq!(fields.iter().filter(|field| *field == "contract").count(), 4);
+}
+
+#[test]
+fn the_learner_takes_out_what_it_was_wrong_about_and_takes_it_back() {
+    let (_directory, mut inventory) = inventory();
+    let all = [endpoint(1, "/users/17"), endpoint(2, "/users/{id}"), endpoint(3, "/users/18")];
+    inventory.put_learned(START, &all).expect("written");
+    inventory
+        .change("ada", START, EndpointId(3), |stored| stored.endpoint.state = EndpointState::Saved)
+        .expect("saved");
+    let gone = [(EndpointId(1), Some(EndpointId(2))), (EndpointId(3), Some(EndpointId(2)))];
+    assert_eq!(inventory.follow_learned(START, &gone).expect("written"), 1, "what was saved stays");
+    let one = |inventory: &Inventory| inventory.endpoint(EndpointId(1)).expect("read").expect("its row");
+    assert_eq!(one(&inventory).replaced_by, Some(EndpointId(2)));
+    inventory.put_learned(START, &all).expect("written");
+    assert_eq!(one(&inventory).removed_at, None, "it came back");
+    inventory.remove("ada", START, EndpointId(1)).expect("removed");
+    inventory.put_learned(START, &all).expect("written");
+    assert!(one(&inventory).removed_at.is_some(), "what a person removed stays removed");
+}
