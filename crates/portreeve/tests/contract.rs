@@ -6,7 +6,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "tests: a panic is the report"
+    clippy::print_stdout,
+    reason = "tests: a panic is the report, and what was skipped is printed"
 )]
 
 mod support;
