@@ -6,6 +6,8 @@ mod attack_score;
 mod check;
 mod conformance;
 mod discovery;
+mod gateway_bench;
+mod processes;
 mod proxy_bench;
 mod table;
 mod test;
@@ -48,6 +50,8 @@ enum Task {
 enum Bench {
     /// Requests per second, latency, CPU and memory beside nginx and haproxy.
     Proxy(proxy_bench::Arguments),
+    /// Start, memory, idle connections and recording of the gateway alone.
+    Gateway(gateway_bench::Arguments),
     /// How right is endpoint discovery?
     Discovery(discovery::bench::Arguments),
 }
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Task::Test(arguments) => test::run(&arguments),
         Task::Check(arguments) => check::run(&arguments),
         Task::Bench(Bench::Proxy(arguments)) => proxy_bench::run(&arguments),
+        Task::Bench(Bench::Gateway(arguments)) => gateway_bench::run(&arguments),
         Task::Bench(Bench::Discovery(arguments)) => discovery::bench::run(&arguments),
         Task::Conformance(which) => conformance::run(&which),
         Task::Train(Train::AttackScore(arguments)) => attack_score::run(&arguments),
