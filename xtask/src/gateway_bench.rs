@@ -129,7 +129,9 @@ fn first_answer(binary: &Path, folder: &Path, number: usize) -> Result<Duration,
 /// One request over a connection that stays; the answer must be that of the upstream.
 fn ask(stream: &mut TcpStream) -> Result<(), Box<dyn std::error::Error>> {
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    stream.write_all(b"GET /v1/orders/42 HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n")?;
+    stream.write_all(
+        b"GET /v1/orders/42 HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n",
+    )?;
     let mut answer = Vec::new();
     let mut piece = [0u8; 4096];
     loop {

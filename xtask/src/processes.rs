@@ -112,4 +112,3 @@ pub fn wait_for(port: u16) -> Result<(), Box<dyn std::error::Error>> {
     }
     Err(format!("nothing listens on port {port} after 15 s").into())
 }
-

@@ -42,6 +42,50 @@ pub struct Arguments {
 pub const UPSTREAM_PORT: u16 = 19_700;
 const CONNECTIONS: u32 = 64;
 
+/// What the traffic of the benchmark is held against when every stage is on.
+const CONTRACT: &str = "openapi: 3.1.0
+info: { title: bench, version: '1' }
+paths:
+  /v1/orders/{id}:
+    get:
+      parameters:
+        - { name: id, in: path, required: true, schema: { type: integer, minimum: 1 } }
+        - { name: expand, in: query, schema: { type: string, enum: [lines, customer] } }
+      responses:
+        '200': { description: an order, content: { application/json: { schema: { $ref: '#/components/schemas/Order' } } } }
+  /v1/orders:
+    post:
+      requestBody:
+        required: true
+        content: { application/json: { schema: { $ref: '#/components/schemas/NewOrder' } } }
+      responses:
+        '200': { description: an order, content: { application/json: { schema: { $ref: '#/components/schemas/Order' } } } }
+components:
+  schemas:
+    Item:
+      type: object
+      required: [sku, quantity, price]
+      additionalProperties: false
+      properties:
+        sku: { type: string, pattern: '^SKU-[0-9]{4}$' }
+        quantity: { type: integer, minimum: 0, maximum: 1000 }
+        price: { type: number, minimum: 0 }
+    NewOrder:
+      type: object
+      required: [customer, items]
+      additionalProperties: false
+      properties:
+        customer: { type: integer, minimum: 1 }
+        items: { type: array, maxItems: 100, items: { $ref: '#/components/schemas/Item' } }
+    Order:
+      type: object
+      required: [id, items]
+      properties:
+        id: { type: string, maxLength: 64 }
+        items: { type: array, items: { $ref: '#/components/schemas/Item' } }
+        pad: { type: string }
+";
+
 /// A proxy under measurement.
 struct Proxy {
     name: &'static str,
@@ -107,7 +151,9 @@ fn proxies(arguments: &Arguments, folder: &Path, binary: &Path) -> Result<Vec<Pr
     if installed("haproxy") {
         commands.push(("haproxy", 19_702, 19_712, format!("haproxy -f {at}/haproxy.cfg")));
     }
-    commands.push(("portreeve", 19_703, 19_703, format!("{} run --config {at}/portreeve.yaml", binary.display())));
+    let portreeve = |file: &str| format!("{} run --config {at}/{file}.yaml", binary.display());
+    commands.push(("portreeve", 19_703, 19_703, portreeve("portreeve")));
+    commands.push(("portreeve, all stages", 19_705, 19_705, portreeve("protected")));
     let mut proxies = Vec::new();
     for (name, h1, h2, command) in commands {
         proxies.push(Proxy { name, h1, h2, process: start(&command, arguments.proxy_core)? });
@@ -295,13 +341,20 @@ pub fn write_files(folder: &Path) -> std::io::Result<()> {
          bind 127.0.0.1:19712 proto h2\n  default_backend be\nbackend be\n  server s1 127.0.0.1:{UPSTREAM_PORT} pool-max-conn 1024\n"
     );
     std::fs::write(folder.join("haproxy.cfg"), haproxy)?;
-    let portreeve = format!(
-        "workers: 1\nlisteners: [{{ address: \"127.0.0.1:19703\" }}]\n\
-         upstreams: [{{ name: be, servers: [\"127.0.0.1:{UPSTREAM_PORT}\"] }}]\n\
-         apis: [{{ name: bench, upstream: be, modes: {{ contract: off, attacks: off, leakage: off }} }}]\n\
-         data: {{ dir: {at}/data }}\nadmin: {{ address: \"127.0.0.1:19704\" }}\n"
-    );
-    std::fs::write(folder.join("portreeve.yaml"), portreeve)?;
+    let portreeve = |port: u16, modes: &str, data: &str| {
+        format!(
+            "workers: 1\nlisteners: [{{ address: \"127.0.0.1:{port}\" }}]\n\
+             upstreams: [{{ name: be, servers: [\"127.0.0.1:{UPSTREAM_PORT}\"] }}]\n\
+             apis: [{{ name: bench, upstream: be, {modes} }}]\n\
+             data: {{ dir: {at}/{data} }}\nadmin: {{ address: \"127.0.0.1:{}\" }}\n",
+            port + 1
+        )
+    };
+    let carrying = "modes: { contract: off, attacks: off, leakage: off }";
+    std::fs::write(folder.join("portreeve.yaml"), portreeve(19_703, carrying, "data"))?;
+    let protecting = "mode: block, contract: bench.openapi.yaml";
+    std::fs::write(folder.join("protected.yaml"), portreeve(19_705, protecting, "data-protected"))?;
+    std::fs::write(folder.join("bench.openapi.yaml"), CONTRACT)?;
     let done = "function done(summary, latency)\n  local e = summary.errors\n  print(string.format('RESULT %d %d %d %d %d', summary.requests, \
                 summary.duration, latency:percentile(50), latency:percentile(99), e.connect + e.read + e.write + e.status + e.timeout))\nend\n";
     let fields = "wrk.headers['Host'] = 'api.example.com'\nwrk.headers['Accept'] = 'application/json'\nwrk.headers['User-Agent'] = 'bench/1.0'\n";

@@ -175,7 +175,7 @@ async fn route_and_judge(
     let known = route.policy.known.as_deref();
     record.event.endpoint =
         known.and_then(|known| known.find(&head.method, head.host(), &target.path)).map(|located| located.endpoint);
-    let request_id = record.event.id.to_string();
+    let request_id = record.event.id.text();
     let forwarding = Forwarding::new(&address, head);
     let trace = trace_of(snapshot, facts, head, record);
     let exchange = Exchange {
@@ -192,7 +192,7 @@ async fn route_and_judge(
         forwarding: &forwarding,
         session: record.event.session,
         route,
-        request_id: &request_id,
+        request_id: request_id.as_str(),
         endpoint: record.event.endpoint,
         trace: trace.as_ref(),
         now: record.event.at,
@@ -438,9 +438,9 @@ async fn finish(
         // What is left of the body cannot be told from a next request.
         responder.close_after();
     }
-    let request_id = record.event.id.to_string();
+    let request_id = record.event.id.text();
     let caller = Caller::of(head);
-    let answer = Answer::new(status, reason.filter(|_| snapshot.explains()), &request_id, caller);
+    let answer = Answer::new(status, reason.filter(|_| snapshot.explains()), request_id.as_str(), caller);
     record.event.status = answer.status;
     record.event.status_source = StatusSource::Gateway;
     match responder.answer(&answer).await {
@@ -506,10 +506,10 @@ pub async fn refuse_head(
     record.event.end = ExchangeEnd::Refused;
     describe_refused(raw, &mut record);
     responder.close_after();
-    let request_id = record.event.id.to_string();
+    let request_id = record.event.id.text();
     let explained = Some(reason).filter(|_| worker.snapshot().explains());
     let answer =
-        Answer::new(noted.anomaly.status(), explained, &request_id, head.map_or(Caller::unknown(), Caller::of));
+        Answer::new(noted.anomaly.status(), explained, request_id.as_str(), head.map_or(Caller::unknown(), Caller::of));
     record.event.status = answer.status;
     record.event.status_source = StatusSource::Gateway;
     match responder.answer(&answer).await {

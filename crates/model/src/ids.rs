@@ -36,9 +36,33 @@ impl Timestamp {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
 
+impl RequestId {
+    /// The id as it is shown, without going through the formatting machinery: every exchange needs it.
+    pub fn text(self) -> RequestIdText {
+        let mut digits = [0u8; 16];
+        for (place, digit) in digits.iter_mut().enumerate() {
+            let nibble = (self.0 >> (60 - 4 * place)) as u8 & 15;
+            *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
+        }
+        RequestIdText(digits)
+    }
+}
+
+/// A request id as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestIdText([u8; 16]);
+
+impl RequestIdText {
+    /// The 16 hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        // Digits and letters are UTF-8.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        f.pad(self.text().as_str())
     }
 }
 

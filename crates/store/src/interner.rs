@@ -44,6 +44,17 @@ fn text_at<'a>(offsets: &[i32], bytes: &'a [u8], key: i32) -> &'a [u8] {
     }
 }
 
+/// Equality of short texts, eight bytes at a time. The library's comparison is made for long ones: measured, it took a
+/// fifth of all time spent on an event.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let ((a_words, a_rest), (b_words, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let words = a_words.iter().zip(b_words).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b));
+    words && a_rest.iter().zip(b_rest).fold(0, |odd, (a, b)| odd | (a ^ b)) == 0
+}
+
 impl TextColumn {
     /// Adds a row and gives the key of its text.
     ///
@@ -52,7 +63,7 @@ impl TextColumn {
     pub fn push(&mut self, text: &str) -> Result<i32, ArrowError> {
         let Self { keys, offsets, bytes, by_text, hasher } = self;
         if let Some(&last) = keys.last()
-            && text_at(offsets, bytes, last) == text.as_bytes()
+            && same(text_at(offsets, bytes, last), text.as_bytes())
         {
             keys.push(last);
             return Ok(last);
@@ -100,6 +111,12 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn equality_is_that_of_slices(a in "[ab]{0,20}", b in "[ab]{0,20}") {
+            prop_assert_eq!(same(a.as_bytes(), b.as_bytes()), a == b);
+            prop_assert!(same(a.as_bytes(), a.clone().as_bytes()));
+        }
+
         #[test]
         fn texts_come_back_in_order(texts in proptest::collection::vec("[ab]{0,3}|.{0,5}", 0..200)) {
             let mut column = TextColumn::default();

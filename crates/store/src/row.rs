@@ -163,6 +163,20 @@ pub const fn confidence_name(confidence: Confidence) -> &'static str {
 /// An address as text; IPv4 mapped into IPv6 as IPv4, so that one client has one name.
 pub fn address_text(address: IpAddr) -> String {
     let mut text = String::with_capacity(15);
+    if let IpAddr::V4(v4) = address.to_canonical() {
+        // Nearly every address; the formatting machinery takes several times as long.
+        for (place, octet) in v4.octets().into_iter().enumerate() {
+            if place > 0 {
+                text.push('.');
+            }
+            for (unit, least) in [(100, 100), (10, 10), (1, 0)] {
+                if octet >= least {
+                    text.push(char::from(b'0' + octet / unit % 10));
+                }
+            }
+        }
+        return text;
+    }
     // Writing to a String cannot fail.
     let _ = write!(text, "{}", address.to_canonical());
     text
@@ -395,6 +409,10 @@ mod tests {
     fn one_client_has_one_name() {
         let mapped: IpAddr = "::ffff:192.0.2.7".parse().expect("an address");
         assert_eq!(address_text(mapped), "192.0.2.7");
+        for octet in 0..=255u8 {
+            let address = std::net::Ipv4Addr::new(octet, 0, octet, 255);
+            assert_eq!(address_text(address.into()), address.to_string());
+        }
     }
 
     proptest! {

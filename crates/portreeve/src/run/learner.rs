@@ -13,13 +13,15 @@ use learn::{Change, Constraints, Learner, LearnerLimits, Models};
 use model::{EndpointId, Observation};
 use store::{Inventory, StoreError};
 
-use super::Error;
 use super::metrics::Metrics;
 use super::steering::Helm;
+use super::{Error, give_way};
 use crate::learned::drift::{self, Declared, Seen};
 use crate::learned::{self, Identities, Places, words};
 use crate::now;
 
+/// Learning can wait: when it falls behind, it is shown less.
+const NICE: i32 = 12;
 /// How often what was learned is judged and brought to the inventory.
 const REFRESH: Duration = Duration::from_secs(5);
 /// How often it is brought there although no template changed: counts and schemas grow on.
@@ -92,6 +94,7 @@ enum Written {
 
 impl Learning {
     fn run(mut self, observations: &Receiver<Vec<Observation>>) {
+        give_way(NICE);
         let (mut judged, mut asked) = (Instant::now(), Instant::now());
         loop {
             let ended = match observations.recv_timeout(DECISIONS) {

@@ -1,12 +1,12 @@
 //! What is counted from events, as Prometheus text. Labels come from closed sets or from the inventory, never from traffic,
 //! so that no client can make the number of series grow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use model::{Action, Event, ExchangeEnd, StatusSource};
+use model::{Action, ApiName, Event, ExchangeEnd, StatusSource};
 
 /// Endpoints of the inventory that have series of their own; the rest share `other`.
 const ENDPOINT_SERIES_MAX: usize = 500;
@@ -41,7 +41,7 @@ pub struct Metrics {
 
 #[derive(Default)]
 struct Traffic {
-    exchanges: BTreeMap<(String, u16, &'static str), u64>,
+    exchanges: HashMap<Option<ApiName>, BTreeMap<(u16, &'static str), u64>>,
     endpoints: BTreeMap<(u64, u16), u64>,
     ends: BTreeMap<&'static str, u64>,
     findings: BTreeMap<&'static str, u64>,
@@ -141,14 +141,13 @@ impl Metrics {
 
 impl Traffic {
     fn count(&mut self, event: &Event) {
-        let api = event.api.as_ref().map_or("unmatched", |api| &api.0);
         let source = match event.status_source {
             StatusSource::Upstream => "upstream",
             StatusSource::Gateway => "gateway",
             StatusSource::None => "none",
         };
         // API names are configured and statuses have three digits, so this map is bounded.
-        *self.exchanges.entry((api.to_owned(), event.status, source)).or_default() += 1;
+        *self.exchanges.entry(event.api.clone()).or_default().entry((event.status, source)).or_default() += 1;
         if let Some(endpoint) = event.endpoint {
             let known = self.endpoints.len() < ENDPOINT_SERIES_MAX * 5;
             let key = (endpoint.0, event.status / 100);
@@ -175,7 +174,14 @@ impl Traffic {
     fn write(&self, out: &mut String) {
         let _ = writeln!(out, "# HELP portreeve_exchanges_total Exchanges by API, status and who answered.");
         let _ = writeln!(out, "# TYPE portreeve_exchanges_total counter");
-        for ((api, status, source), count) in &self.exchanges {
+        let mut by_name: BTreeMap<(&str, u16, &str), u64> = BTreeMap::new();
+        for (api, counts) in &self.exchanges {
+            let api = api.as_ref().map_or("unmatched", |api| &api.0);
+            for (&(status, source), count) in counts {
+                *by_name.entry((api, status, source)).or_default() += count;
+            }
+        }
+        for ((api, status, source), count) in by_name {
             let api = escaped(api);
             let _ = writeln!(
                 out,

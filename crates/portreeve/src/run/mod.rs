@@ -43,6 +43,12 @@ const EVENT_BATCHES_MAX: usize = 1_024;
 /// Batches of observations that may wait for the learner.
 const OBSERVATIONS_MAX: usize = 512;
 
+/// Lowers the priority of the calling thread by this many steps of nice(2), which is per thread on Linux: where cores are
+/// few, traffic goes first. Where the system refuses, the thread runs with ordinary priority.
+fn give_way(steps: i32) {
+    let _ = rustix::process::nice(steps);
+}
+
 /// What can go wrong at the start; each is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -15,8 +15,10 @@ use crate::learned::Places;
 const SLOTS: usize = 16 * 1024;
 /// Exchanges alike that the learner sees all of, before it sees a share.
 const SEEN_ALL: u32 = 32;
-/// The share: one in this many.
+/// The share: one in this many, and one in eight times as many after [`SEEN_OFTEN`].
 const SEEN_ONE_IN: u32 = 32;
+/// Exchanges alike after which the share is small.
+const SEEN_OFTEN: u32 = 4_096;
 
 /// The table of one recorder.
 pub struct Placing {
@@ -70,7 +72,8 @@ impl Placing {
         slot.seen = slot.seen.saturating_add(1);
         // What the data path recognised, because somebody decided about it, stays.
         event.endpoint = event.endpoint.or(slot.endpoint);
-        if slot.seen <= SEEN_ALL || slot.seen.is_multiple_of(SEEN_ONE_IN) || event.sample.is_some() {
+        let one_in = if slot.seen <= SEEN_OFTEN { SEEN_ONE_IN } else { 8 * SEEN_ONE_IN };
+        if slot.seen <= SEEN_ALL || slot.seen.is_multiple_of(one_in) || event.sample.is_some() {
             ForLearner::Show
         } else {
             ForLearner::Skip

@@ -12,15 +12,20 @@ use model::{Event, Observation};
 
 use super::Error;
 use super::access_log::AccessLog;
+use super::give_way;
 use super::metrics::Metrics;
 use super::placing::{ForLearner, Placing};
 use super::spans::Spans;
 use crate::now;
 
+/// The recorder gives way to the workers a little; not much, because what it cannot take in time is lost.
+const NICE: i32 = 2;
 /// How often the store is asked to do what is due, when nothing comes.
 const TICK: Duration = Duration::from_millis(100);
 /// How often a store that a predecessor still holds is tried.
 const RETRY: Duration = Duration::from_millis(200);
+/// Observations that go to the learner together, or after a tick: each delivery wakes a thread.
+const OBSERVATIONS_BATCH: usize = 64;
 /// Exchanges kept in memory while a predecessor holds the store.
 const WAITING_EVENTS_MAX: usize = 50_000;
 
@@ -37,6 +42,10 @@ struct Recorder {
     waiting: Vec<Event>,
     tried: Instant,
     observations: SyncSender<Vec<Observation>>,
+    /// What the learner is shown next.
+    news: Vec<Observation>,
+    /// When the learner was last shown something.
+    told: Instant,
     placing: Placing,
     access_log: Option<AccessLog>,
     spans: Option<Spans>,
@@ -61,13 +70,19 @@ pub fn start(
         waiting: Vec::new(),
         tried: Instant::now(),
         observations,
+        news: Vec::new(),
+        told: Instant::now(),
         placing,
         access_log,
         spans,
         metrics,
     };
     let thread = std::thread::Builder::new().name("recorder".to_owned());
-    thread.spawn(move || recorder.run(&events)).map_err(Error::Thread)
+    let run = move || {
+        give_way(NICE);
+        recorder.run(&events)
+    };
+    thread.spawn(run).map_err(Error::Thread)
 }
 
 impl Recorder {
@@ -84,18 +99,14 @@ impl Recorder {
 
     fn take(&mut self, mut batch: Vec<Event>) {
         self.placing.refresh();
-        let mut news = Vec::new();
         for event in &mut batch {
             if self.placing.place(event) == ForLearner::Show {
-                news.push(event.observation());
+                self.news.push(event.observation());
             }
         }
-        let count = news.len() as u64;
         self.metrics.events_taken.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        if count > 0 {
-            let sent = self.observations.try_send(news).is_ok();
-            let counter = if sent { &self.metrics.observations_sent } else { &self.metrics.observations_dropped };
-            counter.fetch_add(count, Ordering::Relaxed);
+        if self.news.len() >= OBSERVATIONS_BATCH {
+            self.tell_learner();
         }
         self.metrics.count(&batch);
         if let Some(log) = &mut self.access_log {
@@ -114,7 +125,21 @@ impl Recorder {
         }
     }
 
+    fn tell_learner(&mut self) {
+        self.told = Instant::now();
+        let count = self.news.len() as u64;
+        if count == 0 {
+            return;
+        }
+        let sent = self.observations.try_send(std::mem::take(&mut self.news)).is_ok();
+        let counter = if sent { &self.metrics.observations_sent } else { &self.metrics.observations_dropped };
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
+
     fn tick(&mut self) {
+        if self.told.elapsed() >= TICK {
+            self.tell_learner();
+        }
         if let Some(log) = &mut self.access_log {
             let lost = log.flush();
             self.metrics.access_log_lines_lost.fetch_add(lost, Ordering::Relaxed);
@@ -144,6 +169,7 @@ impl Recorder {
     }
 
     fn end(mut self) -> store::Health {
+        self.tell_learner();
         self.try_open();
         if let Some(log) = &mut self.access_log {
             log.flush();
