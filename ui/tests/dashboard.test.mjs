@@ -1,17 +1,35 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import axe from "axe-core";
-import { console_, launch, missing, open, settle } from "./browser.mjs";
+import { launch, open, pages, settle, subject } from "./browser.mjs";
 
-const PAGES = ["/", "/endpoints", "/endpoints/e100", "/inbox", "/threats", "/events", "/sessions", "/policy", "/report", "/health", "/audit"];
-const why = await missing();
-if (why) console.log(`skipped: ${why}`);
-const skip = why || false;
+const seen = await subject();
+if (seen.why) console.log(`skipped: ${seen.why}`);
+const skip = seen.why || false;
+const console_ = seen.address;
+const PAGES = skip ? [] : pages(seen).map((path) => `/${path}`);
 let browser;
 before(async () => {
   if (!skip) browser = await launch();
 });
-after(() => browser?.close());
+after(async () => {
+  await browser?.close();
+  seen.stop?.();
+});
+
+/** Markup where traffic can carry it: path, query, agent, referer. Only a gateway of our own can be sent to. */
+const MARKUP = "<img src=x onerror=document.title='owned'>";
+before(async () => {
+  if (skip || !seen.gateway) return;
+  for (const path of [`/api/v1/search?q=${encodeURIComponent(MARKUP)}`, `/${encodeURIComponent(MARKUP)}`, `/api/v1/products/${encodeURIComponent(MARKUP)}`]) {
+    await fetch(seen.gateway + path, { headers: { host: "shop.example.com", "user-agent": `xss-test ${MARKUP}`, referer: `http://a.example/${MARKUP}`, "x-onerror": MARKUP } }).then((answer) => answer.text()).catch(() => "");
+  }
+  for (let round = 0; round < 60; round += 1) {
+    const found = await (await fetch(`${console_}/api/v1/events?filter=${encodeURIComponent("agent~onerror")}`)).json();
+    if (found.events?.length >= 1) break;
+    await new Promise((done) => setTimeout(done, 250));
+  }
+});
 
 for (const theme of ["light", "dark"]) {
   test(`every page has content, no faults of access and no complaints (${theme})`, { skip, timeout: 300_000 }, async () => {
@@ -37,7 +55,7 @@ test("nothing from traffic runs, and the title stays ours", { skip, timeout: 120
   await settle(page);
   await page.locator("tbody button.link").first().click();
   await page.waitForSelector("dialog .facts");
-  assert.match(await page.locator("dialog").innerText(), /<script>document\.title='owned'<\/script>/);
+  assert.match(await page.locator("dialog").innerText(), seen.gateway ? /<img src=x onerror=/ : /<script>document\.title='owned'<\/script>/);
   assert.equal(await page.title(), "Events · Portreeve");
   assert.equal(await page.locator("main img, dialog img, main script, main svg").count(), 0);
   assert.deepEqual(complaints, []);
@@ -99,6 +117,20 @@ test("an exception is made from an exchange", { skip, timeout: 120_000 }, async 
   await page.getByText(/^Allowed: exception/).waitFor();
   await page.goto(`${console_}/policy`);
   await page.getByText("the test says so").first().waitFor();
+  await context.close();
+});
+
+test("words to the learner are kept and can be withdrawn", { skip, timeout: 120_000 }, async () => {
+  const { page, context, complaints } = await open(browser);
+  await page.goto(`${console_}/endpoints/${seen.endpoint}`);
+  await settle(page);
+  await page.getByRole("button", { name: "Rename", exact: true }).first().click();
+  await page.getByLabel("New name").fill("lanternId");
+  await page.getByRole("button", { name: "Rename", exact: true }).last().click();
+  await page.getByText(/^Told\./).waitFor();
+  await page.getByText(/told so far/).click();
+  await page.getByText(/lanternId/).first().waitFor();
+  assert.deepEqual(complaints, []);
   await context.close();
 });
 
