@@ -34,7 +34,7 @@ export function Evidence({ value }: { value: unknown }) {
         <>
           {facts.text && <p>{facts.text}</p>}
           <dl className="facts">{known.map(([name, number]) => <div key={name}><dt>{name}</dt><dd>{count(number)}</dd></div>)}</dl>
-          {facts.classes && <p className="note">By class of status: {facts.classes.map((number, index) => (number ? `${["", "2xx", "3xx", "4xx", "5xx"][index] || `${index + 1}xx`} ${count(number)}` : "")).filter(Boolean).join(", ") || "none"}</p>}
+          {facts.classes && <p className="note">By class of status: {facts.classes.map((number, index) => (number ? `${["2xx", "3xx", "401 and 403", "other 4xx", "5xx"][index] ?? "other"} ${count(number)}` : "")).filter(Boolean).join(", ") || "none"}</p>}
           <Raw value={value} />
         </>
       )}

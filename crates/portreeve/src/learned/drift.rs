@@ -41,7 +41,7 @@ pub fn declared(config: &gateway::config::Config) -> Declared {
     let routes = config.routes.iter();
     routes
         .filter_map(|route| {
-            let contract = Arc::clone(&route.policy.contract.as_ref()?.contract);
+            let contract = Arc::clone(route.policy.contract.as_ref()?.openapi()?);
             Some(DeclaredApi {
                 api: route.policy.api.to_string(),
                 hosts: route.hosts.clone(),

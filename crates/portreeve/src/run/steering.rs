@@ -153,7 +153,11 @@ fn hold_to(policy: &mut Policy, decided: &Decided) {
     policy.known = Some(Arc::clone(&decided.known));
     for (id, mode, [method, host, path]) in &decided.contracts {
         let mut modes = *policy.modes_at(Some(*id));
-        let declared = policy.contract.as_ref().map(|held| held.contract.match_operation(method, host, path));
+        let declared = policy
+            .contract
+            .as_ref()
+            .and_then(|held| held.openapi())
+            .map(|held| held.match_operation(method, host, path));
         if modes.of(StageId::Contract) == Mode::Off || matches!(declared, Some(Match::Operation(..))) {
             continue;
         }
