@@ -3,8 +3,6 @@
 //! A layout is compiled once to literals and fields; a line is read by looking for each field's next literal, which is what
 //! makes this as fast as looking for bytes is.
 
-use memchr::memmem;
-
 use crate::make::{Maker, Pieces};
 use crate::{Options, Sink, Summary};
 
@@ -153,7 +151,7 @@ impl Layout {
                 // Quotes inside of values are escaped with a backslash.
                 [b'"', ..] => closing_quote(rest),
                 [byte] => memchr::memchr(*byte, rest),
-                literal => memmem::find(rest, literal),
+                literal => find(rest, literal),
             };
             let (value, after) = match end {
                 Some(end) => (rest.get(..end).unwrap_or_default(), rest.get(end + behind.len()..)),
@@ -173,9 +171,16 @@ impl Layout {
     }
 }
 
+/// Where a short literal begins. Preparing a search for it would cost more than a field's few bytes do.
+fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
+    let first = *literal.first()?;
+    memchr::memchr_iter(first, text).find(|&at| text.get(at..).is_some_and(|rest| rest.starts_with(literal)))
+}
+
 fn closing_quote(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'"', text).find(|&at| {
-        let backslashes = text.get(..at).unwrap_or_default().iter().rev().take_while(|byte| **byte == b'\\').count();
+        let before = text.get(..at).unwrap_or_default();
+        let backslashes = before.iter().rev().take_while(|byte| **byte == b'\\').count();
         backslashes % 2 == 0
     })
 }

@@ -70,6 +70,21 @@ pub struct Maker {
     last_at: i64,
 }
 
+/// A plain IPv4 address: most logs have nothing else, and looking for lists and ports costs more than reading it.
+fn plain_v4(text: &[u8]) -> Option<IpAddr> {
+    let mut octets = [0u8; 4];
+    let mut parts = text.split(|&byte| byte == b'.');
+    for octet in &mut octets {
+        let part = parts.next()?;
+        let leading_zero = part.len() > 1 && part.first() == Some(&b'0');
+        if part.is_empty() || part.len() > 3 || leading_zero || !part.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        *octet = u8::try_from(part.iter().fold(0u16, |sum, digit| sum * 10 + u16::from(digit - b'0'))).ok()?;
+    }
+    parts.next().is_none().then(|| IpAddr::from(octets))
+}
+
 impl Maker {
     /// For a source read with these options.
     pub fn new(options: &Options) -> Self {
@@ -94,7 +109,7 @@ impl Maker {
         let (url_host, target) = origin_form(target);
         let mut target = encoded(target, invalid_utf8);
         if let Some(query) = there(pieces.query)
-            && !target.contains('?')
+            && memchr::memchr(b'?', target.as_bytes()).is_none()
         {
             target.push('?');
             target.push_str(&encoded(query.strip_prefix(b"?").unwrap_or(query), invalid_utf8));
@@ -102,12 +117,17 @@ impl Maker {
         let host = there(pieces.host).or(url_host).map(without_port);
         let mut text = |piece: Option<&[u8]>| -> Option<Box<str>> {
             let piece = there(piece)?;
-            let text = String::from_utf8_lossy(piece);
-            *invalid_utf8 |= matches!(text, std::borrow::Cow::Owned(_));
-            Some(text.into())
+            if let Ok(text) = std::str::from_utf8(piece) {
+                return Some(text.into());
+            }
+            *invalid_utf8 = true;
+            Some(String::from_utf8_lossy(piece).into())
         };
         let host = match text(host) {
-            Some(host) => host.to_ascii_lowercase().into_boxed_str(),
+            Some(mut host) => {
+                host.make_ascii_lowercase();
+                host
+            }
             None => self.host.clone(),
         };
         let credential_known =
@@ -188,13 +208,21 @@ fn without_port(host: &[u8]) -> &[u8] {
 
 /// The first address of a list, without its port.
 pub fn first_address(text: Option<&[u8]>) -> Option<IpAddr> {
-    let text = std::str::from_utf8(text?).ok()?;
+    let text = text?;
+    if let Some(address) = plain_v4(text) {
+        return Some(address);
+    }
+    let text = std::str::from_utf8(text).ok()?;
     let first = text.split(',').next()?.trim();
     let plain = || first.parse::<IpAddr>().ok();
     plain().or_else(|| first.parse::<std::net::SocketAddr>().ok().map(|addr| addr.ip()))
 }
 
 fn number(text: &[u8]) -> Option<f64> {
+    // Nearly every number of a log is a plain one; up to 15 digits are exact in a double.
+    if !text.is_empty() && text.len() <= 15 && text.iter().all(u8::is_ascii_digit) {
+        return Some(text.iter().fold(0u64, |sum, digit| sum * 10 + u64::from(digit - b'0')) as f64);
+    }
     let text = std::str::from_utf8(text).ok()?.trim_end_matches("ms").trim_end_matches('s');
     text.parse().ok().filter(|number: &f64| number.is_finite() && *number >= 0.0)
 }
@@ -205,7 +233,7 @@ fn hex(text: &[u8]) -> Option<SessionHash> {
 
 /// A target as text: escapes of logs (`\x22`) and bytes that are no UTF-8 become percent-encoded.
 fn encoded(target: &[u8], invalid_utf8: &mut bool) -> String {
-    let clean = !target.contains(&b'\\');
+    let clean = memchr::memchr(b'\\', target).is_none();
     if let (true, Ok(text)) = (clean, std::str::from_utf8(target)) {
         return text.to_owned();
     }

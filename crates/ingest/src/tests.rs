@@ -215,9 +215,15 @@ fn speed_of_combined() {
     let text = LINE
         .replace("\"ua\"", "\"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/131.0 Safari/537.36\"")
         .repeat(500_000);
-    let started = std::time::Instant::now();
+    // Time of the processor, where the system tells it: the clock on the wall measures the neighbours too.
+    let run = || -> Option<f64> {
+        let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        Some(statistics.split_whitespace().next()?.parse::<f64>().ok()? / 1e9)
+    };
+    let (started, before) = (std::time::Instant::now(), run());
     let mut count = 0u64;
     read(text.as_bytes(), &Options::default(), &mut |_| count += 1).unwrap();
-    let seconds = started.elapsed().as_secs_f64();
+    let wall = started.elapsed().as_secs_f64();
+    let seconds = before.zip(run()).map_or(wall, |(before, after)| after - before);
     println!("{count} lines, {:.0} MB/s", text.len() as f64 / seconds / 1e6);
 }
