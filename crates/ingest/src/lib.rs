@@ -4,6 +4,7 @@
 //! A source is read once, front to back, in bounded memory. What cannot be read is counted and told with its line; the rest is
 //! processed. What a format cannot know (content types, sessions) stays `None` in the observation. No network here.
 
+pub mod als;
 pub mod detect;
 pub mod har;
 pub mod json;

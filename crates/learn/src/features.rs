@@ -9,9 +9,10 @@ use ml::hash::BuildPassHasher;
 
 use crate::lexical::{FORMS, Form, Lexed, Lexicon, MakeUp};
 use crate::siblings::{Candidate, Place};
+use crate::trie::{SHAPE_KEYS, Shape};
 
 /// Names of the first stage's features, in order; explanations use them.
-pub const SEGMENT_FEATURES: [&str; 78] = [
+pub const SEGMENT_FEATURES: [&str; 84] = [
     // the text
     "length",
     "digits",
@@ -96,6 +97,12 @@ pub const SEGMENT_FEATURES: [&str; 78] = [
     "changes",
     "place's requests that go on",
     "place's requests",
+    "response within the most alike",
+    "traffic that answers alike",
+    "traffic that answers otherwise",
+    "siblings whose answers can be compared",
+    "requests per value",
+    "siblings seen twice or less",
 ];
 
 /// How many features the second stage adds.
@@ -154,6 +161,7 @@ struct Crowd {
     /// The same, siblings weighted by their requests.
     kid_traffic: HashMap<u64, f32, BuildPassHasher>,
     parent_traffic: f32,
+    rare: f32,
     /// The siblings' own texts as children are hashed.
     texts: std::collections::HashSet<u32>,
 }
@@ -185,6 +193,7 @@ impl Crowd {
             parents: sum(|one| f32::from(u8::from(!one.kids.is_empty()))),
             ending: sum(|one| f32::from(u8::from(one.ended > 0))),
             tailed: sum(|one| f32::from(u8::from(one.tailed > 0))),
+            rare: sum(|one| if one.count <= 2 { weight(one) } else { 0.0 }),
             late: 0.0,
             first: candidates.iter().map(|one| one.first).min().unwrap_or(0) as f32,
             last: candidates.iter().map(|one| one.last).max().unwrap_or(0) as f32,
@@ -269,8 +278,8 @@ pub fn rows(place: &Place, candidates: &[Candidate], lexicon: &Lexicon) -> Vec<R
     // The heaviest siblings stand for all when responses are compared one by one.
     let mut heaviest: Vec<&Candidate> = candidates.iter().filter(|one| one.shape.is_some()).collect();
     heaviest.sort_by_key(|one| (std::cmp::Reverse(one.count), one.first));
-    heaviest.truncate(9);
-    let agreement = agreement(&heaviest);
+    heaviest.truncate(13);
+    let agreement = agreement(heaviest.get(..9).unwrap_or(&heaviest));
     let mut busiest: Vec<&Candidate> = candidates.iter().filter(|one| !one.below.is_empty()).collect();
     busiest.sort_by_key(|one| (std::cmp::Reverse(one.count), one.first));
     busiest.truncate(9);
@@ -312,6 +321,7 @@ fn row(
     let variance = crowd.logit_squares / crowd.size - (crowd.logit_sum / crowd.size).powi(2);
     let mean_length = among_others(crowd.length_sum, length, crowd.size);
     let (response, alike) = responses(one, crowd, heaviest);
+    let kinship = kinship(one, heaviest);
     let above = crowd.ranks.len() - crowd.ranks.partition_point(|&rank| rank <= one.count);
     let span = (crowd.last - crowd.first).max(1.0);
     [
@@ -401,7 +411,67 @@ fn row(
         flag(one.methods & 0b11_1000 != 0),
         crowd.total / (place.requests.max(1) as f32),
         (place.requests as f32).ln_1p(),
+        kinship.within,
+        kinship.alike,
+        kinship.otherwise,
+        kinship.compared,
+        (crowd.total / crowd.size).ln_1p(),
+        among_others(crowd.rare, flag(one.count <= 2) * own, crowd.size),
     ]
+}
+
+/// How the answers of a candidate compare with those of its heaviest siblings by the same method.
+#[derive(Clone, Copy)]
+struct Kinship {
+    /// The largest share of its keys that one sibling has too.
+    within: f32,
+    /// Share of the compared siblings' traffic with the same kind of answer.
+    alike: f32,
+    /// Share of it with a different kind of answer.
+    otherwise: f32,
+    /// Siblings compared, logarithmic.
+    compared: f32,
+}
+
+/// Optional keys make single answers of one kind differ, so that a rarely seen value is compared by what it has, not
+/// by what it lacks: containment both ways says more than likeness.
+fn kinship(one: &Candidate, heaviest: &[&Candidate]) -> Kinship {
+    let mut kinship = Kinship { within: f32::NAN, alike: f32::NAN, otherwise: f32::NAN, compared: 0.0 };
+    let Some((method, shape)) = one.shape.as_ref().filter(|(_, shape)| !shape.as_slice().is_empty()) else {
+        return kinship;
+    };
+    let (mut all, mut alike, mut otherwise, mut compared) = (0.0f32, 0.0f32, 0.0f32, 0u32);
+    for other in heaviest.iter().filter(|other| !std::ptr::eq(**other, one)) {
+        let Some((_, theirs)) =
+            other.shape.as_ref().filter(|(other, shape)| other == method && !shape.as_slice().is_empty())
+        else {
+            continue;
+        };
+        let (within, covers) = (within(shape, theirs), within(theirs, shape));
+        kinship.within = kinship.within.max(within);
+        let count = (other.count as f32).sqrt();
+        compared += 1;
+        all += count;
+        let (more, less) = (within.max(covers), within.min(covers));
+        alike += if more >= 0.85 && less >= 0.3 { count } else { 0.0 };
+        otherwise += if more < 0.5 { count } else { 0.0 };
+    }
+    if compared > 0 {
+        (kinship.alike, kinship.otherwise) = (alike / all, otherwise / all);
+    }
+    kinship.compared = (compared as f32).ln_1p();
+    kinship
+}
+
+/// The share of a shape's keys that another has too, among those that the other's sample could hold.
+fn within(shape: &Shape, other: &Shape) -> f32 {
+    let (own, theirs) = (shape.as_slice(), other.as_slice());
+    let full = theirs.len() == SHAPE_KEYS;
+    let last = theirs.last().copied().unwrap_or(0);
+    let comparable = own.iter().filter(|&&key| !full || key <= last);
+    let (both, all) = comparable
+        .fold((0u32, 0u32), |(both, all), key| (both + u32::from(theirs.binary_search(key).is_ok()), all + 1));
+    if all == 0 { f32::NAN } else { both as f32 / all as f32 }
 }
 
 /// How much of the others' children is among a candidate's own; `own` is its weight in `all`.

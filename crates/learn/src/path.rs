@@ -127,15 +127,20 @@ fn without_matrix(segment: &str) -> &str {
 
 /// Where the last segment is cut in two, if anywhere. The joint character belongs to the second half, except `=`.
 fn joint(segment: &str) -> Option<usize> {
-    if segment.contains('@') || segment.contains('%') && segment.len() > 60 {
+    if segment.contains('%') && segment.len() > 60 {
         return None;
     }
+    let address = holds_address(segment);
     let alphanumeric = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if let Some(at) = segment.rfind('.').filter(|&at| at > 0) {
         let suffix = segment.get(at + 1..).unwrap_or_default();
         let letter_first = suffix.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+        // One case throughout: `Microsoft.Insights` is a name, `REPORT.JSON` a shouted suffix.
         let lower = suffix.bytes().all(|byte| !byte.is_ascii_uppercase());
-        if alphanumeric(suffix) && suffix.len() <= 8 && letter_first && lower {
+        let upper = segment.bytes().all(|byte| !byte.is_ascii_lowercase());
+        // The domain of an e-mail address is no format, except where a format follows it.
+        let format = !address || ["json", "xml", "csv", "html", "pdf", "yaml"].contains(&suffix);
+        if alphanumeric(suffix) && suffix.len() <= 8 && letter_first && (lower || upper) && format {
             return Some(at);
         }
     }
@@ -149,6 +154,16 @@ fn joint(segment: &str) -> Option<usize> {
     let at = segment.find('=').filter(|&at| at > 0)? + 1;
     let name = segment.get(..at - 1).unwrap_or_default();
     (at < segment.len() && name.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'_')).then_some(at)
+}
+
+/// Does a segment hold an e-mail address, encoded or not: something, an at sign, something with a dot?
+fn holds_address(segment: &str) -> bool {
+    let at = segment.rfind('@').map(|at| (at, 1)).or_else(|| segment.rfind("%40").map(|at| (at, 3)));
+    at.is_some_and(|(at, length)| {
+        let name = segment.get(..at).unwrap_or_default();
+        let domain = segment.get(at + length..).unwrap_or_default();
+        name.bytes().any(|byte| byte.is_ascii_alphanumeric()) && domain.trim_matches('.').contains('.')
+    })
 }
 
 fn decode(text: &str) -> Cow<'_, str> {
@@ -209,6 +224,10 @@ mod tests {
         check("/jobs/17:cancel", expect!["/jobs/17+:cancel"]);
         check("/x/regions=gb", expect!["/x/regions=+gb"]);
         check("/a@b.com", expect!["/a@b.com"]);
+        check("/a%40b.de", expect!["/a%40b.de"]);
+        check("/a@b.com.json", expect!["/a@b.com+.json"]);
+        check("/@@version.json", expect!["/@@version+.json"]);
+        check("/REPORT.JSON", expect!["/REPORT+.JSON"]);
         check("/.env", expect!["/.env"]);
         check("/Microsoft.Insights", expect!["/Microsoft.Insights"]);
     }

@@ -30,8 +30,11 @@ pub struct TrieLimits {
     pub children_max: usize,
 }
 
+/// Keys of a response shape kept.
+pub const SHAPE_KEYS: usize = 24;
+
 /// Hashed key paths of responses.
-pub type Shape = BottomK<24>;
+pub type Shape = BottomK<SHAPE_KEYS>;
 
 /// What one method did at one path.
 #[derive(Clone, Debug, Default)]

@@ -194,3 +194,33 @@ fn a_flood_stays_within_its_limits() {
     assert!(learner.groups().len() <= 4 && learner.groups().iter().all(|group| group.trie.len() <= 2_000));
     assert!(learner.dropped.hosts > 0 && learner.bytes() < 12_000_000, "{}", learner.bytes());
 }
+
+/// The shipped models give these scores, whatever machine reads them: a change of a model, a feature or the evaluator
+/// shows here.
+#[test]
+fn golden_scores() {
+    let mut learner = learner();
+    shop(&mut learner, 20);
+    learner.refresh_all();
+    let mut scores: Vec<String> = Vec::new();
+    for (at, group) in learner.groups().iter().enumerate() {
+        for (number, found) in group.found.iter().enumerate() {
+            let template = learner.template(at, number);
+            scores.push(format!("{} {template} {:.3}", learner.method(found.method), found.probability));
+        }
+    }
+    scores.sort();
+    let first = Models::shipped().unwrap();
+    scores.push(format!("{:.3}", first.segment.score(&[1.0; learn::features::SEGMENT_FEATURES.len()])));
+    scores.push(format!("{:.3}", first.request.score(&[1.0; learn::request::REQUEST_FEATURES.len()])));
+    expect_test::expect![[r#"
+        GET /v1/users 0.998
+        GET /v1/users/me 0.990
+        GET /v1/users/{} 0.998
+        GET /v1/users/{}/orders 0.998
+        POST /v1/login 0.998
+        POST /v1/users/{}/orders 0.999
+        4.725
+        -1.375"#]]
+    .assert_eq(&scores.join("\n"));
+}

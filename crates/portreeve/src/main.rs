@@ -76,6 +76,7 @@ pub(crate) fn settings_of_upstream(
         admin,
         admin_token: None,
         alerts: alerts::Settings::default(),
+        observe: None,
         access_log: None,
         tracing: None,
         level: config::written::Level::Info,

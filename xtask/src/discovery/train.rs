@@ -207,7 +207,7 @@ impl Training<'_> {
                 let mut rng = fastrand::Rng::with_seed(seed);
                 let Some(mut site) = Site::make(&mut rng, &vendor.documents, &words, number % 2 == 1) else { continue };
                 // From a handful to many, evenly by magnitude.
-                let count = (10f64.powf(2.2 + rng.f64() * 1.7)) as usize;
+                let count = (10f64.powf(2.2 + rng.f64() * 2.0)) as usize;
                 let mut traffic = Traffic::new(&mut site, seed);
                 let requests = (0..count).map(|_| traffic.next_request()).collect();
                 sites.push(Recorded { requests, fold: vendor.fold, seed });
@@ -221,7 +221,7 @@ impl Training<'_> {
         for site in sites {
             let mut learner = Learner::new(blank(&self.lexicons[0])?, LearnerLimits::default(), 1);
             let mut rng = fastrand::Rng::with_seed(site.seed);
-            let share = (900.0 / site.requests.len() as f64).min(1.0);
+            let share = (500.0 / site.requests.len() as f64).min(1.0);
             let mut add = |learner: &mut Learner, request: &Labelled| {
                 if request.kind == Kind::Ambiguous || request.observation.status >= 400 || rng.f64() > share {
                     return;
@@ -342,11 +342,16 @@ fn blank(lexicon: &Lexicon) -> Result<Models, ml::ModelError> {
 
 /// A forest of everything, and for each fold one of everything else.
 fn by_folds(data: &Data, settings: Settings) -> Result<(Forest, Vec<Forest>), Failure> {
-    let mut folds = Vec::new();
-    for fold in 0..FOLDS {
-        folds.push(gbdt::train(&data.without(fold), settings)?);
-    }
-    Ok((gbdt::train(data, settings)?, folds))
+    std::thread::scope(|scope| {
+        let parts: Vec<_> =
+            (0..FOLDS).map(|fold| scope.spawn(move || gbdt::train(&data.without(fold), settings))).collect();
+        let whole = gbdt::train(data, settings)?;
+        let mut folds = Vec::new();
+        for part in parts {
+            folds.push(part.join().map_err(|_| "a training thread stopped")??);
+        }
+        Ok((whole, folds))
+    })
 }
 
 /// For every node of every group: how many successful requests say parameter, how many literal.

@@ -18,7 +18,7 @@ use super::diagnostic::{Diagnostic, Spot, nearest};
 use super::units::{self, Parsed};
 use super::written;
 use super::yaml::{Node, Value};
-use super::{AccessLog, Settings, Tracing};
+use super::{AccessLog, Observe, Settings, Tracing};
 
 /// Collects mistakes while settings are made.
 pub struct Meaning<'a> {
@@ -185,6 +185,7 @@ impl Meaning<'_> {
             admin: self.admin(&written.admin),
             admin_token: written.admin.token.as_ref().and_then(|token| self.secret("/admin/token", token)),
             alerts: super::alerts::meant(self, &written.alerts),
+            observe: written.observe.as_ref().and_then(|observe| self.observe(observe)),
             access_log: self.access_log(&written.log),
             tracing: written.tracing.as_ref().and_then(|tracing| self.tracing(tracing)),
             level: written.log.level,
@@ -660,6 +661,17 @@ impl Meaning<'_> {
             self.problem("/admin/address", format!("`{text}` can be reached by others and has no token"), help);
         }
         addr
+    }
+
+    fn observe(&mut self, written: &written::Observe) -> Option<Observe> {
+        let address = self.address("/observe/address", &written.address)?;
+        if !address.ip().is_loopback() && written.token.is_none() {
+            let help = "write `token` beside it, or listen on 127.0.0.1";
+            let text = &written.address;
+            self.problem("/observe/address", format!("`{text}` can be reached by others and has no token"), help);
+        }
+        let token = written.token.as_ref().and_then(|token| self.secret("/observe/token", token));
+        Some(Observe { address, token })
     }
 
     fn sampling(&mut self, written: &written::Tracing) -> to::Tracing {

@@ -34,6 +34,8 @@ pub struct Settings {
     pub admin_token: Option<String>,
     /// Who is told of what.
     pub alerts: crate::alerts::Settings,
+    /// Where traffic that others carry is shown to the learner.
+    pub observe: Option<Observe>,
     /// The access log.
     pub access_log: Option<AccessLog>,
     /// Where spans go.
@@ -44,6 +46,15 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// Contract files, watched for changes along with the configuration.
     pub contracts: Vec<PathBuf>,
+}
+
+/// Where traffic that others carry is shown to the learner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observe {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What senders must present.
+    pub token: Option<String>,
 }
 
 /// Where spans go.

@@ -96,6 +96,8 @@ pub struct Configuration {
     /// Who is told of what.
     #[serde(default)]
     pub alerts: Alerts,
+    /// Learning beside another gateway: mirrored requests and Envoy's gRPC access logs; nothing listens when absent.
+    pub observe: Option<Observe>,
     /// What the program says about itself, and the access log.
     #[serde(default)]
     pub log: Log,
@@ -669,6 +671,17 @@ pub enum AlertKind {
     Attack,
     Quota,
     Certificate,
+}
+
+/// Where traffic that others carry is shown to the learner. Mirrored requests (nginx's `mirror`, Envoy's
+/// `request_mirror_policies`) are answered 204 and never forwarded; Envoy's access logs come by gRPC (`h2c`).
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Observe {
+    /// Address and port.
+    pub address: String,
+    /// What senders must present in the field `Portreeve-Token`; without it only a loopback address is allowed.
+    pub token: Option<Secret>,
 }
 
 /// What the program says about itself, and the access log.

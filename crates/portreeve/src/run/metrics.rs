@@ -24,6 +24,8 @@ pub struct Metrics {
     pub observations_sent: AtomicU64,
     /// Events that the recorder has taken.
     pub events_taken: AtomicU64,
+    /// Mirrored requests and access log entries that could not be read.
+    pub intake_unreadable: AtomicU64,
     /// Observations learned from.
     pub observations: AtomicU64,
     /// Endpoints in the learner's last judgement.
@@ -114,6 +116,7 @@ impl Metrics {
         }
         let own = [
             ("observations_dropped_total", "counter", self.observations_dropped.load(Ordering::Relaxed)),
+            ("intake_unreadable_total", "counter", self.intake_unreadable.load(Ordering::Relaxed)),
             ("observations_total", "counter", self.observations.load(Ordering::Relaxed)),
             ("endpoints_learned", "gauge", self.endpoints_learned.load(Ordering::Relaxed)),
             ("alerts_sent_total", "counter", self.alerts.sent.load(Ordering::Relaxed)),

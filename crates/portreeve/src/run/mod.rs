@@ -5,12 +5,14 @@
 //! ```text
 //! workers (gateway) --events, bounded--> recorder --observations, bounded--> learner --endpoints--> inventory
 //!                                        recorder --> store, metrics, access log
+//! intake (mirrored requests, Envoy's access logs) --observations--> learner
 //! admin (metrics, health, console)   signals and file changes --> reload, drain, upgrade
 //! ```
 
 pub mod access_log;
 pub mod admin;
 pub mod handover;
+pub mod intake;
 pub mod learner;
 pub mod metrics;
 pub mod placing;
@@ -66,6 +68,14 @@ pub enum Error {
         /// What the system said.
         error: String,
     },
+    /// The address for observed traffic cannot be had.
+    #[error("cannot listen on `{addr}` for observed traffic: {error}; choose another with `observe.address`")]
+    Observe {
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        error: String,
+    },
     /// A file that is needed cannot be read or written.
     #[error("`{path}` cannot be {action}: {error}")]
     File {
@@ -98,6 +108,7 @@ pub struct Portreeve {
     /// Asks for the access log to be opened anew.
     pub reopen: Reopen,
     admin: admin::Admin,
+    intake: Option<intake::Intake>,
     recorder: JoinHandle<store::Health>,
     learner: JoinHandle<()>,
     alerts: Option<Alerts>,
@@ -128,6 +139,7 @@ impl Portreeve {
         let models = learn::Models::shipped().map_err(|error| Error::Models(error.to_string()))?;
         let metrics = Arc::new(Metrics::default());
         let mut inherited_admin = None;
+        let succeeds = matches!(from, From::Predecessor(_));
         let (sockets, store) = match from {
             From::Nothing => {
                 let store = store::Writer::open(&settings.data, settings.store.clone())?;
@@ -154,6 +166,12 @@ impl Portreeve {
         drop(events);
         let spans = settings.tracing.as_ref().map(|tracing| spans::start(tracing, &metrics)).transpose()?;
         let places = Arc::new(ArcSwap::from_pointee(Places::default()));
+        let key = settings.gateway.session_key;
+        let intake = settings
+            .observe
+            .take()
+            .map(|observe| intake::start(observe, key, observations.clone(), Arc::clone(&metrics), succeeds));
+        let intake = intake.transpose()?;
         let recorder = recorder::start(
             events_out,
             observations,
@@ -193,7 +211,7 @@ impl Portreeve {
             Arc::<Helm>::clone(&helm),
             Arc::clone(&metrics.alerts),
         )?;
-        Ok(Self { gateway, helm, metrics, reopen, admin, recorder, learner, alerts })
+        Ok(Self { gateway, helm, metrics, reopen, admin, intake, recorder, learner, alerts })
     }
 
     /// Where clients connect.
@@ -216,6 +234,9 @@ impl Portreeve {
         self.admin.stop();
         if let Some(alerts) = self.alerts {
             alerts.stop();
+        }
+        if let Some(intake) = self.intake {
+            intake.stop();
         }
         drop(self.helm);
         // The learner takes the helm for a moment when somebody decides something.
