@@ -354,3 +354,99 @@ fn contracts_are_looked_at_and_compared() {
         assert!(!contract_command(&["diff", &path, &path]).0 || name == "extension.yaml", "{name}");
     }
 }
+
+const APPLICATION: &str = r#"
+from enum import Enum
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import FastAPI, Header, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+app = FastAPI()
+
+class Kind(str, Enum):
+    lamp = "lamp"
+    chair = "chair"
+
+class Line(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    sku: Annotated[str, Field(min_length=2, max_length=12, pattern="^[A-Z0-9]+$")]
+    count: Annotated[int, Field(ge=1, le=100)]
+
+class Order(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    kind: Kind
+    lines: Annotated[list[Line], Field(min_length=1, max_length=5)]
+    note: Annotated[str | None, Field(max_length=50)] = None
+    paid: bool = False
+
+@app.get("/items/{item_id}")
+def read(item_id: Annotated[int, Path(ge=1)], kind: Kind | None = None, limit: Annotated[int, Query(ge=1, le=50)] = 10):
+    return {"item": item_id, "kind": kind, "limit": limit}
+
+@app.post("/orders", status_code=201)
+def place(order: Order, x_shop: Annotated[str | None, Header(max_length=20)] = None):
+    return order
+
+@app.put("/orders/{order_id}")
+def change(order_id: UUID, order: Order):
+    return order
+
+@app.delete("/orders/{order_id}", status_code=204)
+def cancel(order_id: UUID, reason: Annotated[str, Query(min_length=3)]):
+    return None
+"#;
+
+#[test]
+fn schemathesis_finds_no_valid_request_refused_and_no_invalid_one_let_through() {
+    let test = "schemathesis_finds_no_valid_request_refused_and_no_invalid_one_let_through";
+    let Some(python) = python_with("schemathesis", test) else { return };
+    if python_with("fastapi", test).is_none() || python_with("uvicorn", test).is_none() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("shop.py"), APPLICATION).unwrap();
+    let port = free_port();
+    let mut command = Command::new(&python);
+    command.args(["-m", "uvicorn", "--port", &port.to_string(), "shop:app"]).current_dir(folder.path());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _app = Process(command.spawn().unwrap());
+    wait_for_port(port);
+    let (_, document) = support::get(SocketAddr::from(([127, 0, 0, 1], port)), "/openapi.json");
+    let file = folder.path().join("openapi.json");
+    std::fs::write(&file, &document).unwrap();
+    let gateway = gateway(
+        folder,
+        &format!("{{ name: up, servers: [\"127.0.0.1:{port}\"] }}"),
+        "{ openapi: openapi.json, undeclared_parameters: refuse, responses: block }",
+    );
+    let run = |mode: &str| -> usize {
+        let mut command = Command::new(&python);
+        command.args(["-m", "schemathesis.cli", "run"]).arg(&file).args(["--url", &format!("http://{}", gateway.addr)]);
+        command.args(["--mode", mode, "--phases", "fuzzing", "--checks", "not_a_server_error"]);
+        command.args(["--max-examples", "40", "--seed", "7", "--no-color", "--generation-database", "none"]);
+        let output = command.output().unwrap();
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{text}");
+        let generated = text.lines().find_map(|line| line.trim().split_once(" generated").map(|(count, _)| count));
+        generated.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in {text}"))
+    };
+    let answered_by = |source: &str| -> usize {
+        let wanted = "api=\"shop\"";
+        let metrics = gateway.metrics();
+        let lines =
+            metrics.lines().filter(|line| line.starts_with("portreeve_exchanges_total{") && line.contains(wanted));
+        let lines = lines.filter(|line| line.contains(&format!("source=\"{source}\"")));
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum()
+    };
+    let valid = run("positive");
+    assert!(valid > 50, "{valid}");
+    wait_until("every valid request was answered by the application", || answered_by("upstream") == valid);
+    // Schemathesis asks a few things of its own, to see what the server can do.
+    assert!(answered_by("gateway") < 5, "{}", gateway.metrics());
+    let invalid = run("negative");
+    wait_until("every invalid request was refused by the gateway", || answered_by("gateway") >= invalid);
+    assert_eq!(answered_by("upstream"), valid, "an invalid request reached the application");
+    println!("{valid} valid requests passed, {invalid} invalid ones were refused");
+}

@@ -23,6 +23,9 @@ impl<'d> Sampler<'d> {
         }
         if let Some(parts) = schema.get("allOf").and_then(Value::as_array) {
             for part in parts {
+                if list.len() >= BROKEN_MAX {
+                    break;
+                }
                 list.extend(self.broken(part, value, path, depth + 1));
             }
             list.truncate(BROKEN_MAX);
@@ -48,7 +51,7 @@ impl<'d> Sampler<'d> {
                     say(Value::Object(more), "additionalProperties");
                 }
                 for (name, member) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                    let Some(inner) = members.get(name) else { continue };
+                    let Some(inner) = members.get(name).filter(|_| list.len() < BROKEN_MAX) else { continue };
                     for (broken, what) in self.broken(member, inner, &format!("{path}/{name}"), depth + 1) {
                         let mut whole = members.clone();
                         whole.insert(name.clone(), broken);

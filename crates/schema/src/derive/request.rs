@@ -1,13 +1,17 @@
 //! Whole requests: method, target, fields and body.
 
+use std::cell::Cell;
+
 use serde_json::{Value, json};
 
-use super::sample::{Extent, Sampler, kind};
+use super::sample::{BUDGET, Extent, Sampler, kind};
 use crate::document::Document;
 
 const METHODS: &[&str] = &["get", "put", "post", "delete", "patch", "options"];
 /// Most requests of one document.
 const REQUESTS_MAX: usize = 50_000;
+/// Most bytes of all requests of one document.
+const BYTES_MAX: usize = 128 * 1024 * 1024;
 
 /// What a request must meet with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,17 +70,25 @@ pub fn derive(document: &Document) -> Derived {
     let Ok(root) = serde_json::from_str::<Value>(&crate::json::to_text(document.root())) else {
         return Derived::default();
     };
-    let sampler = Sampler { root: &root };
+    let sampler = Sampler { root: &root, budget: Cell::new(BUDGET) };
     let mut derived = Derived::default();
+    let mut bytes = 0usize;
     for (template, item) in root.get("paths").and_then(Value::as_object).into_iter().flatten() {
         let Some(item) = sampler.follow(item) else { continue };
         for (method, operation) in item.as_object().into_iter().flatten() {
-            if !METHODS.contains(&method.as_str()) || derived.requests.len() >= REQUESTS_MAX {
+            if !METHODS.contains(&method.as_str()) {
                 continue;
             }
             let before = derived.requests.len();
             let name = format!("{} {template}", method.to_ascii_uppercase());
+            if before >= REQUESTS_MAX || bytes >= BYTES_MAX {
+                derived.left_out.push(name);
+                continue;
+            }
+            sampler.budget.set(BUDGET);
             Deriving { sampler: &sampler, name: &name, method, template, item, operation }.run(&mut derived.requests);
+            let made = derived.requests.iter().skip(before);
+            bytes += made.map(|made| made.target.len() + made.body.as_ref().map_or(0, |(_, b)| b.len())).sum::<usize>();
             if derived.requests.len() == before {
                 derived.left_out.push(name);
             }
@@ -187,7 +199,7 @@ impl<'d> Deriving<'_, 'd> {
             if let Some((text, what)) = broken {
                 say(Some(vec![(sent.name.clone(), text)]), what);
             }
-            let high = schema.get("maximum").and_then(Value::as_i64).filter(|high| high.abs() < 1 << 50);
+            let high = schema.get("maximum").and_then(Value::as_i64).filter(|high| high.unsigned_abs() < 1 << 50);
             if let (Some("integer" | "number"), Some(high)) = (kind(schema), high) {
                 say(Some(vec![(sent.name.clone(), (high + 1).to_string())]), "maximum");
             }
@@ -307,7 +319,8 @@ impl<'d> Deriving<'_, 'd> {
 
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || essence.ends_with("+json")
+    // A range is nothing that could be sent.
+    essence == "application/json" || (essence.ends_with("+json") && !essence.contains('*'))
 }
 
 /// The schema of a parameter; Swagger 2.0 writes its keywords beside the name.

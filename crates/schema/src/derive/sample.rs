@@ -1,5 +1,7 @@
 //! Values that a schema allows.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value, json};
 
 /// How deeply schemas are followed.
@@ -52,7 +54,12 @@ pub(super) enum Extent {
 /// The document, for references.
 pub(super) struct Sampler<'d> {
     pub(super) root: &'d Value,
+    /// Values that may still be made for this operation: schemas that refer to each other multiply.
+    pub(super) budget: Cell<usize>,
 }
+
+/// Values made for one operation.
+pub(super) const BUDGET: usize = 20_000;
 
 impl<'d> Sampler<'d> {
     /// The value itself, or what it refers to within the document; `None` for other documents and for circles.
@@ -68,9 +75,8 @@ impl<'d> Sampler<'d> {
 
     /// A value that the schema allows.
     pub(super) fn sample(&self, schema: &'d Value, extent: Extent, depth: usize) -> Option<Value> {
-        if depth > DEPTH_MAX {
-            return None;
-        }
+        let left = self.budget.get().checked_sub(1).filter(|_| depth <= DEPTH_MAX)?;
+        self.budget.set(left);
         let schema = self.follow(schema)?;
         let Value::Object(keywords) = schema else {
             return (schema != &Value::Bool(false)).then(|| json!("abc"));
@@ -171,7 +177,9 @@ impl<'d> Sampler<'d> {
 fn told_apart(item: Value, at: usize) -> Value {
     match item {
         Value::String(text) if at > 0 => json!(format!("{text}{at}")),
-        Value::Number(number) if at > 0 => number.as_i64().map_or(Value::Number(number), |n| json!(n + at as i64)),
+        Value::Number(number) if at > 0 => {
+            number.as_i64().map_or(Value::Number(number), |n| json!(n.saturating_add(at as i64)))
+        }
         other => other,
     }
 }

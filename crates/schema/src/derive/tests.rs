@@ -75,3 +75,25 @@ fn circles_and_references_elsewhere_are_left_out() {
         assert_eq!((derived.requests.len(), derived.left_out.len()), (0, 1), "{schema}");
     }
 }
+
+#[test]
+fn schemas_that_multiply_are_bounded() {
+    let members: String = (0..60).map(|n| format!("        m{n}: {{$ref: '#/components/schemas/A'}}\n")).collect();
+    let text = format!(
+        "openapi: 3.0.0\npaths:\n  /a:\n    post:\n      requestBody: {{required: true, content: {{application/json: {{schema: {{$ref: '#/components/schemas/A'}}}}}}}}\n\
+         components:\n  schemas:\n    A:\n      type: object\n      properties:\n{members}"
+    );
+    let derived = derive(&Document::parse("a.yaml", text.as_bytes()).unwrap());
+    let bytes: usize = derived.requests.iter().filter_map(|request| Some(request.body.as_ref()?.1.len())).sum();
+    assert!((1..64 << 20).contains(&bytes), "{bytes}");
+}
+
+proptest::proptest! {
+    #[test]
+    fn arbitrary_schemas_never_panic(schema in "(\\{|\\}|\\[|\\]|,|:|\"(type|items|properties|enum|minimum|maximum|minLength|maxLength|pattern|format|allOf|required|a)\"|\"(string|integer|array|object|null)\"|-?[0-9]{1,19}|true|null){0,30}") {
+        let text = format!("{{\"openapi\": \"3.1.0\", \"paths\": {{\"/a/{{b}}\": {{\"post\": {{\"parameters\": [{{\"name\": \"b\", \"in\": \"path\", \"schema\": {schema}}}], \"requestBody\": {{\"content\": {{\"application/json\": {{\"schema\": {schema}}}}}}}}}}}}}}}");
+        if let Ok(document) = Document::parse("a.json", text.as_bytes()) {
+            let _ = derive(&document);
+        }
+    }
+}
