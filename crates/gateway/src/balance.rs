@@ -257,6 +257,19 @@ impl Balancer {
         }
     }
 
+    /// Takes over what is known of a server from the balancer before, where it stood at `before`. What active checks said
+    /// counts only where they go on: nobody would bring a server back otherwise.
+    pub fn take_over(&self, index: usize, other: &Self, before: usize, checked: bool) {
+        let (Some(server), Some(known)) = (self.servers.get(index), other.servers.get(before)) else { return };
+        server.failures.store(known.failures.load(Relaxed), Relaxed);
+        server.ejections.store(known.ejections.load(Relaxed), Relaxed);
+        server.ejected_until_us.store(known.ejected_until_us.load(Relaxed), Relaxed);
+        if checked {
+            server.health.store(known.health.load(Relaxed), Relaxed);
+            server.last_check.store(known.last_check.load_full());
+        }
+    }
+
     /// The state of each server, in the order of the configuration.
     pub fn facts(&self, now_us: i64) -> Vec<ServerFacts> {
         self.servers.iter().map(|server| server.facts(now_us)).collect()

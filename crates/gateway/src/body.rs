@@ -168,6 +168,9 @@ pub struct RequestBody<'c> {
     pub sample: Option<Vec<u8>>,
     /// Judges what is handed out, message by message.
     pub gate: Option<MessageGate>,
+    /// A copy of the beginning, to be judged once it has gone through, and how large it may become.
+    copy: Option<Vec<u8>>,
+    copy_bytes_max: usize,
     ended: bool,
 }
 
@@ -192,7 +195,18 @@ impl<'c> RequestBody<'c> {
             bytes_per_s_min: u64::from(limits.upload_bytes_per_s_min),
             idle_ms: u64::from(limits.idle_timeout_ms),
         };
-        Self { held: None, source, limits, started_ms, received: 0, sample: None, gate: None, ended: false }
+        Self {
+            held: None,
+            source,
+            limits,
+            started_ms,
+            received: 0,
+            sample: None,
+            gate: None,
+            copy: None,
+            copy_bytes_max: 0,
+            ended: false,
+        }
     }
 
     /// True when nothing is left to be read.
@@ -211,6 +225,19 @@ impl<'c> RequestBody<'c> {
             Source::H1 { wire, buf, .. } => Some((wire, buf)),
             _ => None,
         }
+    }
+
+    /// Copies what comes, up to `bytes_max`.
+    pub fn copy_up_to(&mut self, bytes_max: usize) {
+        self.copy = Some(Vec::new());
+        self.copy_bytes_max = bytes_max;
+    }
+
+    /// The copy, where one was made, and whether it is the whole body.
+    pub fn take_copy(&mut self) -> Option<(Vec<u8>, bool)> {
+        let copy = self.copy.take()?;
+        let whole = self.ended && self.received == copy.len() as u64;
+        Some((copy, whole))
     }
 
     /// The held bytes, without taking them.
@@ -314,6 +341,7 @@ impl<'c> RequestBody<'c> {
                     return Err(BodyFailure::Anomaly(Anomaly::BodyTooLarge));
                 }
                 keep_sample(&mut self.sample, data, SAMPLE_BYTES_MAX);
+                keep_sample(&mut self.copy, data, self.copy_bytes_max);
             }
             Piece::End(_) => self.ended = true,
         }

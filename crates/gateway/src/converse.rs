@@ -28,6 +28,7 @@ use crate::upstream::h1::{self, Sent};
 use crate::upstream::h2;
 use crate::upstream::pool::Wanted;
 use crate::upstream::{H1Connection, H2Connection, Lease, Server, Upstream, UpstreamFailure};
+use crate::websocket;
 
 /// How many bytes of a body are held so that an idempotent request can be tried again.
 const REPLAY_BYTES_MAX: u64 = 16 * 1024;
@@ -472,16 +473,32 @@ async fn upgraded(
 ) -> Result<(), Stop> {
     let protocol = head.fields.first(Known::Upgrade).unwrap_or_default();
     let asked = exchange.head.fields.first(Known::Upgrade).unwrap_or_default();
-    let Responder::H1(h1) = responder else { return Err(Stop::Upstream(UpstreamFailure::Malformed)) };
     if !exchange.upgrades || !protocol.eq_ignore_ascii_case(asked) {
         return Err(Stop::Upstream(UpstreamFailure::Malformed));
     }
+    let idle_ms = u64::from(exchange.snapshot.config.limits.idle_timeout_ms);
+    let h1 = match responder {
+        Responder::H1(h1) => h1,
+        Responder::H2(h2) => {
+            if !websocket::accepts(exchange.head, head) {
+                return Err(Stop::Upstream(UpstreamFailure::Malformed));
+            }
+            exchange.worker.counters.upgrades.add_one();
+            record.event.status = 200;
+            record.event.status_source = StatusSource::Upstream;
+            let stream = h2.open_tunnel(head).map_err(Stop::ClientWrite)?;
+            let watch = exchange.worker.deadlines.watch();
+            let carried = tunnel::carry_stream((stream, &watch), h2, wire, buf, idle_ms).await;
+            record.event.response_bytes = carried.to_client;
+            body.received = carried.to_upstream;
+            return Ok(());
+        }
+    };
     exchange.worker.counters.upgrades.add_one();
     record.event.status = 101;
     record.event.status_source = StatusSource::Upstream;
     h1.keep_alive = false;
     h1.switch_protocols(head, protocol).await.map_err(Stop::ClientWrite)?;
-    let idle_ms = u64::from(exchange.snapshot.config.limits.idle_timeout_ms);
     let Some((client, client_buf)) = body.connection() else { return Ok(()) };
     let carried = tunnel::carry(client, client_buf, wire, buf, idle_ms).await;
     record.event.response_bytes = carried.to_client;

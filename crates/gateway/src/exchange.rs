@@ -266,8 +266,11 @@ impl Exchange<'_> {
         if has_body && expects_continue {
             responder.continue_body().await.map_err(Stop::ClientWrite)?;
         }
-        if has_body && (step.wish == BodyWish::Hold || mirrored.is_some()) {
+        let held = has_body && (step.wish == BodyWish::Hold || mirrored.is_some());
+        if held {
             self.hold_and_judge(body, step.wish, record).await?;
+        } else if has_body && step.wish == BodyWish::Copy {
+            body.copy_up_to(self.snapshot.config.limits.inspect_bytes_max as usize);
         }
         // A body that was judged whole needs no gate.
         if has_body && !(step.wish == BodyWish::Hold && body.is_replayable()) {
@@ -277,6 +280,9 @@ impl Exchange<'_> {
             converse::mirror(self, upstream, body.is_replayable().then(|| body.held()));
         }
         let outcome = converse::forward(self, body, responder, record).await;
+        if let Some((copy, whole)) = body.take_copy() {
+            self.judge_copy(&copy, whole, record);
+        }
         match body.gate.take() {
             Some(gate) => self.gate_findings(gate, record).and(outcome),
             None => outcome,
@@ -293,6 +299,15 @@ impl Exchange<'_> {
         self.decided(&Step::default(), known, record)
     }
 
+    /// Judges a copy of what has gone through. Only stages that do not block asked for it, so what they find is recorded
+    /// and refuses nothing.
+    fn judge_copy(&self, copy: &[u8], whole: bool, record: &mut Record) {
+        let before = record.event.verdict.action;
+        if self.judge_request_bytes(copy, whole, record).is_err() {
+            record.event.verdict.action = before;
+        }
+    }
+
     async fn hold_and_judge(
         &self,
         body: &mut RequestBody<'_>,
@@ -304,10 +319,15 @@ impl Exchange<'_> {
         if wish == BodyWish::Stream {
             return Ok(());
         }
-        let held = body.held();
+        self.judge_request_bytes(&body.held(), whole, record)
+    }
+
+    /// Judges what was held or copied of a request's body.
+    fn judge_request_bytes(&self, kept: &[u8], whole: bool, record: &mut Record) -> Result<(), Stop> {
+        let limit = self.snapshot.config.limits.inspect_bytes_max as usize;
         let content_type = self.head.fields.first(Known::ContentType).unwrap_or_default();
         let media_type = media_type(content_type);
-        let bytes = inspectable(&held, self.head.fields.first(Known::ContentEncoding), limit);
+        let bytes = inspectable(kept, self.head.fields.first(Known::ContentEncoding), limit);
         let mut operation = None;
         let judged = self.judged(record, |out| {
             let body = BodyView::new(&bytes, whole, &media_type, content_type);

@@ -9,6 +9,7 @@ use h2::server::SendResponse;
 use inspect::ConnectionFacts;
 use inspect::http1::{Framing, Noted};
 use inspect::http2::{FrameTap, check_head};
+use model::reason::Anomaly;
 
 use crate::body::{RequestBody, Source};
 use crate::clock::Phase;
@@ -17,6 +18,7 @@ use crate::exchange::{self, Incoming};
 use crate::h2c;
 use crate::io::Stream;
 use crate::responder::{H2Responder, Responder};
+use crate::websocket::{self, Asked};
 use crate::worker::Worker;
 
 /// Serves a connection to its end.
@@ -30,6 +32,7 @@ pub async fn serve(worker: &Rc<Worker>, facts: Rc<ConnectionFacts>, stream: Stre
         .max_header_list_size(limits.head_bytes_max)
         .max_concurrent_reset_streams(32)
         .max_pending_accept_reset_streams(limits.h2_resets_per_s_max as usize)
+        .enable_connect_protocol()
         .initial_window_size(1 << 18)
         .initial_connection_window_size(1 << 20)
         .handshake(stream);
@@ -54,7 +57,9 @@ pub async fn serve(worker: &Rc<Worker>, facts: Rc<ConnectionFacts>, stream: Stre
             // The client or the protocol ended it.
             Ok(Some(Err(_)) | None) => {
                 if let Some(anomaly) = flood.get() {
-                    worker.counters.h2_floods.add_one();
+                    if !matches!(anomaly, Anomaly::H2FrameMalformed | Anomaly::H2Malformed) {
+                        worker.counters.h2_floods.add_one();
+                    }
                     exchange::record_refused(worker, &facts, Noted::new(anomaly, 0));
                 }
                 return;
@@ -80,7 +85,11 @@ async fn serve_stream(
     let snapshot = worker.snapshot();
     let limits = &snapshot.config.limits;
     let (parts, stream) = request.into_parts();
-    let head = h2c::request_head(&parts);
+    let mut head = h2c::request_head(&parts);
+    let asked = websocket::asked(&parts);
+    if asked == Asked::WebSocket {
+        websocket::begin(&mut head);
+    }
     let to_head = &*head.method == b"HEAD";
     let responder = H2Responder::new(respond, worker.deadlines.watch(), limits.write_timeout_ms, to_head);
     let mut responder = Responder::H2(responder);
@@ -88,18 +97,31 @@ async fn serve_stream(
         Ok(checked) => checked,
         Err(noted) => return exchange::refuse_head(worker, facts, noted, Some(&head), &[], &mut responder).await,
     };
+    if asked == Asked::Unknown {
+        let noted = Noted::new(Anomaly::H2Malformed, 0);
+        return exchange::refuse_head(worker, facts, noted, Some(&head), &[], &mut responder).await;
+    }
+    let upgrades = asked == Asked::WebSocket;
+    if upgrades {
+        // Checked first: over HTTP/2 the client itself may not say what this adds.
+        websocket::ask(&mut head);
+    }
     let framing = match checked.content_length {
-        _ if stream.is_end_stream() => Framing::None,
+        _ if upgrades || stream.is_end_stream() => Framing::None,
         Some(length) => Framing::Length(length),
         None => Framing::Chunked,
     };
-    let source = if framing == Framing::None {
+    let source = if upgrades {
+        // What the client sends is no body: it belongs to the protocol it asked for.
+        responder.keep_stream(stream);
+        Source::Ended(None)
+    } else if framing == Framing::None {
         Source::Ended(None)
     } else {
         Source::H2 { stream, watch: worker.deadlines.watch(), in_trailers: false }
     };
     let body = RequestBody::new(source, limits);
     let notes = checked.notes;
-    let mut incoming = Incoming { head, framing, notes, expects_continue: false, upgrades: false, body };
+    let mut incoming = Incoming { head, framing, notes, expects_continue: false, upgrades, body };
     exchange::carry(worker, facts, &mut incoming, &mut responder).await;
 }

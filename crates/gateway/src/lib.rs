@@ -38,6 +38,7 @@ mod io;
 mod record;
 mod responder;
 mod tunnel;
+mod websocket;
 mod worker;
 
 use std::net::SocketAddr;

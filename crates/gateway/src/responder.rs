@@ -4,8 +4,8 @@ use std::io;
 use std::task::Poll;
 
 use bytes::Bytes;
-use h2::SendStream;
 use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
 use http::StatusCode;
 use inspect::http1::Framing;
 use model::head::{HttpVersion, ResponseHead};
@@ -51,6 +51,8 @@ pub struct H2Responder {
     watch: Watch,
     write_timeout_ms: u64,
     to_head: bool,
+    /// What the client sends, when it asked for another protocol.
+    kept: Option<RecvStream>,
 }
 
 /// Extra fields of ours on a relayed response.
@@ -119,7 +121,15 @@ impl<'c> H1Responder<'c> {
 impl H2Responder {
     /// A responder for one stream.
     pub fn new(respond: SendResponse<Bytes>, watch: Watch, write_timeout_ms: u32, to_head: bool) -> Self {
-        Self { respond, stream: None, pending: None, watch, write_timeout_ms: u64::from(write_timeout_ms), to_head }
+        Self {
+            respond,
+            stream: None,
+            pending: None,
+            watch,
+            write_timeout_ms: u64::from(write_timeout_ms),
+            to_head,
+            kept: None,
+        }
     }
 
     fn send_head(&mut self, response: http::Response<()>, end: bool) -> io::Result<()> {
@@ -130,8 +140,28 @@ impl H2Responder {
         Ok(())
     }
 
+    /// Answers an extended CONNECT (RFC 8441, 5): what follows on the stream is the protocol that was asked for. The stream's
+    /// other half is what the client sends.
+    ///
+    /// # Errors
+    /// When the client is gone.
+    pub fn open_tunnel(&mut self, head: &ResponseHead) -> io::Result<RecvStream> {
+        let kept = self.kept.take().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut response = http::Response::new(());
+        for field in relayed_fields(head, false) {
+            if !field.name.eq_ignore_ascii_case(b"sec-websocket-accept") {
+                h2c::append(response.headers_mut(), field.name, field.value);
+            }
+        }
+        self.send_head(response, false)?;
+        Ok(kept)
+    }
+
     /// Sends data as the client's window allows.
-    async fn send(&mut self, mut data: Bytes, end: bool) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When the client is gone or reads too slowly.
+    pub async fn send(&mut self, mut data: Bytes, end: bool) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         while !data.is_empty() {
             stream.reserve_capacity(data.len());
@@ -172,6 +202,13 @@ impl H2Responder {
 }
 
 impl Responder<'_> {
+    /// Keeps what the client sends for the protocol that it asked for.
+    pub fn keep_stream(&mut self, stream: RecvStream) {
+        if let Self::H2(h2) = self {
+            h2.kept = Some(stream);
+        }
+    }
+
     /// Begins a relayed response. The head may wait to leave together with the first piece.
     ///
     /// # Errors

@@ -107,8 +107,17 @@ fn compile_upstream(upstream: &config::Upstream, before: Option<&Snapshot>) -> R
         };
         servers.push(Arc::new(Server::new(server.clone(), addresses, tls)));
     }
+    let balancer = Balancer::new(&upstream.balance, &upstream.servers, upstream.ejection);
+    for (index, server) in upstream.servers.iter().enumerate() {
+        // Its weight may have changed; it is the same server.
+        let same = |known: &config::Server| known.host == server.host && known.port == server.port;
+        let at = kept.and_then(|known| Some((known, known.config.servers.iter().position(same)?)));
+        if let Some((known, before)) = at {
+            balancer.take_over(index, &known.balancer, before, upstream.health.is_some());
+        }
+    }
     Ok(Arc::new(Upstream {
-        balancer: Balancer::new(&upstream.balance, &upstream.servers, upstream.ejection),
+        balancer,
         retry_budget: RetryBudget::new(upstream.retries.budget_percent),
         servers,
         config: upstream.clone(),

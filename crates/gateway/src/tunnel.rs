@@ -3,9 +3,12 @@
 use std::cell::Cell;
 use std::io;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use h2::RecvStream;
 
+use crate::clock::Watch;
 use crate::io::Wire;
+use crate::responder::H2Responder;
 
 /// How much went through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,59 @@ pub async fn carry(
     let back = one_way(upstream, upstream_buf, client, (idle_ms, &moved_ms), &mut carried.to_client);
     // Either direction that fails ends both: the other could only wait for a peer that is gone.
     let _ = tokio::try_join!(there, back);
+    carried
+}
+
+/// As [`carry`], where the client's side is an HTTP/2 stream.
+pub async fn carry_stream(
+    (mut from_client, watch): (RecvStream, &Watch),
+    client: &mut H2Responder,
+    upstream: &Wire,
+    upstream_buf: &mut BytesMut,
+    idle_ms: u64,
+) -> Carried {
+    let mut carried = Carried::default();
+    let moved_ms = Cell::new(upstream.now_ms());
+    let (to_upstream, to_client) = (&mut carried.to_upstream, &mut carried.to_client);
+    let there = async {
+        loop {
+            let next = std::future::poll_fn(|cx| from_client.poll_data(cx));
+            match watch.within(idle_ms, next).await {
+                Ok(Some(Ok(data))) => {
+                    upstream.write_all(&data, &[]).await?;
+                    // The window is given back once the bytes are on their way: the upstream's pace is the client's.
+                    let _ = from_client.flow_control().release_capacity(data.len());
+                    *to_upstream += data.len() as u64;
+                    moved_ms.set(upstream.now_ms());
+                }
+                Ok(Some(Err(error))) => return Err(io::Error::other(error)),
+                Ok(None) => return upstream.shutdown().await,
+                Err(_) if upstream.now_ms().saturating_sub(moved_ms.get()) < idle_ms => {}
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+    };
+    let back = async {
+        loop {
+            if !upstream_buf.is_empty() {
+                let data = upstream_buf.split().freeze();
+                *to_client += data.len() as u64;
+                client.send(data, false).await?;
+                moved_ms.set(upstream.now_ms());
+            }
+            match upstream.read_within(upstream_buf, idle_ms).await {
+                Ok(0) => return client.send(Bytes::new(), true).await,
+                Ok(_) => {}
+                Err(error)
+                    if error.kind() == io::ErrorKind::TimedOut
+                        && upstream.now_ms().saturating_sub(moved_ms.get()) < idle_ms => {}
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    if tokio::try_join!(there, back).is_err() {
+        client.abort();
+    }
     carried
 }
 

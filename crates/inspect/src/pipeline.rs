@@ -34,18 +34,10 @@ pub struct Step {
     pub failed: Option<StageId>,
 }
 
-/// Whose message is judged.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Request,
-    Response,
-}
-
 /// Runs every stage that is not off over one step, each with the same treatment: its mode looked up, its panic caught.
 fn each_stage(
     policy: &Policy,
     request: &RequestView<'_>,
-    side: Side,
     out: &mut Findings,
     mut step: impl FnMut(&dyn Stage, &mut Findings) -> BodyWish,
 ) -> Step {
@@ -58,9 +50,8 @@ fn each_stage(
         }
         let kept = out.len();
         match catch_unwind(AssertUnwindSafe(|| step(*stage, out))) {
-            // What only reports need not hold a response back; requests are held, so that findings of the head and the body
-            // stand in one order.
-            Ok(BodyWish::Hold) if mode == Mode::Monitor && side == Side::Response => {
+            // What only reports need not hold a message back: it is judged by a copy once it has gone through.
+            Ok(BodyWish::Hold) if mode == Mode::Monitor => {
                 result.wish = result.wish.max(BodyWish::Copy);
             }
             Ok(wish) => result.wish = result.wish.max(wish),
@@ -75,7 +66,7 @@ fn each_stage(
 
 /// Judges the head of a request; the step says whether its body must be held.
 pub fn judge_request(policy: &Policy, request: &RequestView<'_>, out: &mut Findings) -> Step {
-    each_stage(policy, request, Side::Request, out, |stage, out| {
+    each_stage(policy, request, out, |stage, out| {
         stage.judge_request(policy, request, out);
         stage.request_body_wish(policy, request)
     })
@@ -83,7 +74,7 @@ pub fn judge_request(policy: &Policy, request: &RequestView<'_>, out: &mut Findi
 
 /// Judges the held body of a request.
 pub fn judge_request_body(policy: &Policy, request: &RequestView<'_>, body: &BodyView<'_>, out: &mut Findings) -> Step {
-    each_stage(policy, request, Side::Request, out, |stage, out| {
+    each_stage(policy, request, out, |stage, out| {
         stage.judge_request_body(policy, request, body, out);
         BodyWish::Stream
     })
@@ -96,7 +87,7 @@ pub fn judge_response(
     response: &ResponseView<'_>,
     out: &mut Findings,
 ) -> Step {
-    each_stage(policy, request, Side::Response, out, |stage, out| {
+    each_stage(policy, request, out, |stage, out| {
         stage.judge_response(policy, request, response, out);
         stage.response_body_wish(policy, request, response)
     })
@@ -110,7 +101,7 @@ pub fn judge_response_body(
     body: &BodyView<'_>,
     out: &mut Findings,
 ) -> Step {
-    each_stage(policy, request, Side::Response, out, |stage, out| {
+    each_stage(policy, request, out, |stage, out| {
         stage.judge_response_body(policy, request, response, body, out);
         BodyWish::Stream
     })

@@ -52,7 +52,7 @@ impl Default for Limits {
             fields_max: 100,
             trailer_bytes_max: 8 * 1024,
             body_bytes_max: 100 * 1024 * 1024,
-            inspect_bytes_max: 128 * 1024,
+            inspect_bytes_max: 256 * 1024,
             head_timeout_ms: 10_000,
             idle_timeout_ms: 75_000,
             handshake_timeout_ms: 10_000,

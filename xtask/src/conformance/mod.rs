@@ -7,6 +7,7 @@ mod crs_hygiene;
 mod desync;
 mod formats;
 mod graphql;
+mod h2;
 mod http1;
 mod json;
 mod json_schema;
@@ -30,6 +31,8 @@ pub enum Conformance {
     Llhttp(http1::Arguments),
     /// The protocol families of the OWASP Core Rule Set's tests.
     CrsHygiene(http1::Arguments),
+    /// HTTP/2 and HPACK at a running gateway, frame by frame.
+    H2(h2::Arguments),
     /// JSON parsing, JSON Schema, GraphQL and XML.
     Formats(http1::Arguments),
     /// OpenAPI beside openapi-core, over valid and broken requests of real documents.
@@ -44,6 +47,7 @@ pub fn run(which: &Conformance) -> crate::Outcome {
         Conformance::Smuggler(arguments) => smuggler::run(arguments),
         Conformance::Llhttp(arguments) => llhttp::run(arguments),
         Conformance::CrsHygiene(arguments) => crs_hygiene::run(arguments),
+        Conformance::H2(arguments) => h2::run(arguments),
         Conformance::Formats(arguments) => formats::run(arguments),
         Conformance::OpenapiDiff(arguments) => openapi_diff::run(arguments),
     }

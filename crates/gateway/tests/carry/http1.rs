@@ -204,3 +204,27 @@ fn a_mirror_gets_a_copy_and_its_answer_goes_nowhere() {
     upstream.send(OK);
     assert!(client.read_to("ok").starts_with("HTTP/1.1 200 OK"));
 }
+
+#[test]
+fn what_only_reports_holds_no_request_back() {
+    let mut rig = Rig::start();
+    let mut client = rig.connect();
+    let body = "q=1%27+UNION+SELECT+password+FROM+users--+";
+    let (first, second) = body.split_at(10);
+    client.send(&format!(
+        "POST /search HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{first}",
+        body.len()
+    ));
+    // The beginning is there before the end was sent.
+    let mut upstream = rig.accept();
+    upstream.head();
+    assert_eq!(upstream.read_to(first), first);
+    client.send(second);
+    assert_eq!(upstream.read_to(second), second);
+    upstream.send("HTTP/1.1 204 No Content\r\n\r\n");
+    assert!(client.head().starts_with("HTTP/1.1 204 "));
+    let event = rig.event();
+    let codes: Vec<_> = event.findings.iter().map(|finding| finding.reason.code()).collect();
+    assert!(codes.iter().any(|code| code.starts_with("attacks.")), "{codes:?}");
+    assert_eq!(event.verdict.action, model::Action::Pass);
+}

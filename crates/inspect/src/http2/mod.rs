@@ -6,6 +6,7 @@
 mod head;
 mod order;
 mod tap;
+mod trailer;
 
 pub use head::{CheckedHead, check_head};
 pub use tap::{FrameCounts, FrameTap};

@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use super::PREFACE;
 use super::order::PseudoOrder;
+use super::trailer::TrailerWalk;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -69,6 +70,10 @@ pub struct FrameTap {
     open_block: Option<u32>,
     continuations: u32,
     block_bytes: u32,
+    /// The highest stream that had a head: a later header block of one up to it is a trailer section.
+    stream_max: u32,
+    /// The walk through the trailer section that passes.
+    trailer: Option<TrailerWalk>,
     broken: Option<Anomaly>,
     print: Print,
 }
@@ -117,6 +122,8 @@ impl FrameTap {
             open_block: None,
             continuations: 0,
             block_bytes: 0,
+            stream_max: 0,
+            trailer: None,
             broken: None,
             print: Print {
                 settings: SmallVec::new(),
@@ -265,6 +272,8 @@ impl FrameTap {
             self.counts.heads += 1;
             self.print.heads_seen = true;
             (self.continuations, self.block_bytes) = (0, 0);
+            self.trailer = (stream <= self.stream_max).then(TrailerWalk::new);
+            self.stream_max = self.stream_max.max(stream);
         } else {
             if self.open_block.is_none() {
                 return Err(Anomaly::H2FrameMalformed);
@@ -326,6 +335,7 @@ impl FrameTap {
                 }
                 Ok(())
             }),
+            HEADERS | CONTINUATION if self.trailer.is_some() => self.walk_trailer(seen, bytes),
             HEADERS | CONTINUATION if self.counts.heads == 1 && !self.print.order.is_done() => {
                 self.read_order(seen, bytes);
                 Ok(())
@@ -355,13 +365,28 @@ impl FrameTap {
         Ok(())
     }
 
-    /// Skips padding length and priority of the first HEADERS frame and reads the order of what follows.
+    /// Reads the order of the pseudo-header fields of the first head.
     fn read_order(&mut self, seen: u32, bytes: &[u8]) {
-        let Frame { kind, flags, .. } = self.frame;
-        let flag = |bit: u8, len: u32| if kind == HEADERS && flags & bit != 0 { len } else { 0 };
-        let front = flag(PADDED, 1) + flag(HAS_PRIORITY, 5);
+        let front = self.front();
         let skipped = front.saturating_sub(seen) as usize;
         self.print.order.feed(bytes.get(skipped..).unwrap_or_default());
+    }
+
+    /// What stands before the fields of a HEADERS frame: padding length and priority.
+    fn front(&self) -> u32 {
+        let Frame { kind, flags, .. } = self.frame;
+        let flag = |bit: u8, len: u32| if kind == HEADERS && flags & bit != 0 { len } else { 0 };
+        flag(PADDED, 1) + flag(HAS_PRIORITY, 5)
+    }
+
+    fn walk_trailer(&mut self, seen: u32, bytes: &[u8]) -> Result<(), Anomaly> {
+        // Padding behind the fields would be read as fields. Nobody pads trailers, so padded ones are left to the library,
+        // which drops pseudo-header fields.
+        let end = if self.frame.kind == HEADERS && self.frame.flags & PADDED != 0 { 0 } else { bytes.len() };
+        let skipped = self.front().saturating_sub(seen) as usize;
+        let Some(walk) = &mut self.trailer else { return Ok(()) };
+        walk.feed(bytes.get(skipped.min(end)..end).unwrap_or_default());
+        if walk.has_pseudo { Err(Anomaly::H2Malformed) } else { Ok(()) }
     }
 }
 
