@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use ml::hash::{BuildPassHasher, hash_bytes};
 use model::Observation;
+use serde::{Deserialize, Serialize};
 
 use crate::request::Media;
 
 /// Counters of one host.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct HostContext {
     /// The part of the host that its relatives share, such as `example.com`.
     pub domain: Box<str>,
@@ -99,7 +100,7 @@ pub fn domain_of(host: &str) -> &str {
 }
 
 /// Counters of one client.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct ClientContext {
     /// Requests seen.
     pub requests: u32,
@@ -156,6 +157,16 @@ impl Clients {
             Some(std::net::IpAddr::V6(address)) => address.is_unique_local() || address.is_loopback(),
             None => false,
         };
+    }
+
+    /// The clients with their keys.
+    pub(crate) fn all(&self) -> Vec<(u64, ClientContext)> {
+        self.seen.iter().map(|(key, client)| (*key, *client)).collect()
+    }
+
+    /// Remembers clients again.
+    pub(crate) fn restore(&mut self, clients: Vec<(u64, ClientContext)>) {
+        self.seen = clients.into_iter().take(self.clients_max).collect();
     }
 
     /// How many clients are remembered.

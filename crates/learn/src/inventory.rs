@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use model::EndpointId;
 use schema::shape::ShapeLimits;
+use serde::{Deserialize, Serialize};
 
 use crate::learner::Learner;
 use crate::path::pieces;
@@ -17,7 +18,7 @@ use crate::schemas::EndpointSchema;
 pub type Key = (String, String, String);
 
 /// A change of an endpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
     /// It was found.
     Found,
@@ -45,7 +46,7 @@ pub enum Change {
 }
 
 /// What is remembered of an endpoint.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Known {
     /// Its id.
     pub id: EndpointId,
@@ -82,6 +83,17 @@ pub struct Inventory {
 const KNOWN_MAX: usize = 20_000;
 
 impl Inventory {
+    /// Everything in it, to be kept.
+    pub(crate) fn parts(&self) -> (Vec<(Key, Known)>, u64) {
+        (self.known.iter().map(|(key, known)| (key.clone(), known.clone())).collect(), self.next)
+    }
+
+    /// An inventory of what was kept.
+    pub(crate) fn of_parts(known: Vec<(Key, Known)>, next: u64) -> Self {
+        let next = known.iter().map(|(_, known)| known.id.0).max().unwrap_or(0).max(next);
+        Self { known: known.into_iter().collect(), next }
+    }
+
     /// What is remembered under a key.
     pub fn find(&self, key: &Key) -> Option<&Known> {
         self.known.get(key)

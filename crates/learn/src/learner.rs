@@ -21,6 +21,7 @@ use crate::path::{Pieces, pieces, query_of};
 use crate::protocol::hints;
 use crate::request::{Agent, ClassMemory, Classes, Media, Signature, signature};
 use crate::schemas::EndpointSchema;
+use crate::snapshot::Memory;
 use crate::trie::{MethodId, NodeId, Terminal, Trie, TrieLimits};
 
 /// Bounds of a learner.
@@ -226,6 +227,49 @@ impl Learner {
             observed: 0,
             dropped: Dropped::default(),
         }
+    }
+
+    /// What is kept over a restart.
+    pub(crate) fn memory(&self) -> Memory {
+        let (known, next) = self.inventory.parts();
+        Memory {
+            key: self.key,
+            observed: self.observed,
+            groups: self.groups.iter().map(|group| (group.domain.clone(), group.trie.clone())).collect(),
+            hosts: self.hosts.clone(),
+            methods: self.methods.clone(),
+            clients: self.clients.all(),
+            known,
+            next,
+        }
+    }
+
+    /// A learner with a memory whose numbers fit together, judged anew.
+    pub(crate) fn remembering(models: Models, limits: LearnerLimits, memory: Memory) -> Self {
+        let mut learner = Self::new(models, limits, memory.key);
+        let trie_limits = TrieLimits { nodes_max: limits.nodes_max, children_max: limits.children_max };
+        for (domain, mut trie) in memory.groups {
+            trie.complete(trie_limits);
+            learner.group_of.insert(domain.clone(), learner.groups.len());
+            learner.groups.push(Group {
+                domain,
+                trie,
+                branches: Vec::new(),
+                found: Vec::new(),
+                matcher: Matcher::default(),
+                keys: Vec::new(),
+                judged_at: 0,
+            });
+        }
+        let numbered = memory.hosts.iter().enumerate();
+        learner.host_of = numbered.map(|(number, (host, _, _))| (host.clone(), number)).collect();
+        learner.hosts = memory.hosts;
+        learner.methods = memory.methods;
+        learner.clients.restore(memory.clients);
+        learner.observed = memory.observed;
+        learner.inventory = Inventory::of_parts(memory.known, memory.next);
+        learner.refresh_all();
+        learner
     }
 
     /// The operator's decisions.

@@ -24,6 +24,7 @@ pub mod protocol;
 pub mod request;
 pub mod schemas;
 pub mod siblings;
+pub mod snapshot;
 pub mod trie;
 
 pub use constraints::Constraints;

@@ -8,11 +8,12 @@ use std::collections::HashMap;
 
 use ml::hash::{BuildPassHasher, hash_bytes, mix};
 use ml::sketch::{BottomK, DistinctSmall};
+use serde::{Deserialize, Serialize};
 
 use crate::path::Pieces;
 
 /// Names a node of a trie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u32);
 
 /// The root of every trie.
@@ -22,7 +23,7 @@ pub const ROOT: NodeId = NodeId(0);
 pub type MethodId = u8;
 
 /// Bounds of one trie.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrieLimits {
     /// Most nodes.
     pub nodes_max: usize,
@@ -37,7 +38,7 @@ pub const SHAPE_KEYS: usize = 24;
 pub type Shape = BottomK<SHAPE_KEYS>;
 
 /// What one method did at one path.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Terminal {
     /// The method.
     pub method: MethodId,
@@ -148,7 +149,7 @@ impl Terminal {
 }
 
 /// One piece of a path below its parent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Node {
     /// The node above; the root is its own parent.
     pub parent: NodeId,
@@ -175,11 +176,12 @@ pub struct Node {
 }
 
 /// The trie of one group of hosts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Trie {
     nodes: Vec<Node>,
     free: Vec<NodeId>,
     /// From the hash of parent and piece to the child.
+    #[serde(skip)]
     index: HashMap<u64, NodeId, BuildPassHasher>,
     key: u64,
     limits: TrieLimits,
@@ -218,6 +220,40 @@ impl Trie {
             sequence: 0,
             evicted: 0,
         }
+    }
+
+    /// Whether what was read from a snapshot is a trie: every node but the root hangs below one other, and is reached.
+    pub(crate) fn is_sound(&self) -> bool {
+        let mut reached = vec![false; self.nodes.len()];
+        let mut open = vec![ROOT];
+        while let Some(id) = open.pop() {
+            let (Some(node), Some(seen)) = (self.node(id), reached.get_mut(id.0 as usize)) else { return false };
+            if std::mem::replace(seen, true) {
+                return false;
+            }
+            let below = || node.children.iter().chain(&node.wildcard);
+            if below().any(|child| self.node(*child).is_none_or(|child| child.parent != id)) {
+                return false;
+            }
+            open.extend(below());
+        }
+        let free_is_free = self
+            .free
+            .iter()
+            .all(|id| reached.get_mut(id.0 as usize).is_some_and(|seen| !std::mem::replace(seen, true)));
+        free_is_free && reached.iter().all(|seen| *seen) && self.nodes.first().is_some_and(|root| root.parent == ROOT)
+    }
+
+    /// Makes whole what was read from a snapshot, within limits that may have changed.
+    pub(crate) fn complete(&mut self, limits: TrieLimits) {
+        self.limits = TrieLimits { nodes_max: limits.nodes_max.max(64), children_max: limits.children_max.max(8) };
+        let mut index = HashMap::default();
+        for child in self.nodes.iter().flat_map(|node| &node.children) {
+            if let Some(node) = self.node(*child) {
+                index.insert(self.slot(node.parent, &node.text, node.joined), *child);
+            }
+        }
+        self.index = index;
     }
 
     /// A node; `None` only for an id of another trie.

@@ -3,10 +3,12 @@
 //! The crate `datasketches` covers the large ones (quantiles, big cardinalities); these are for places where a hundred
 //! thousand of them live side by side.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use crate::hash::mix;
 
 /// Counts distinct hashes up to a few hundred in 16 bytes (linear counting, Whang et al. 1990).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DistinctSmall(u128);
 
 impl DistinctSmall {
@@ -78,6 +80,24 @@ pub struct BottomK<const K: usize> {
 impl<const K: usize> Default for BottomK<K> {
     fn default() -> Self {
         Self { hashes: [0; K], length: 0 }
+    }
+}
+
+/// As the list of its hashes.
+impl<const K: usize> Serialize for BottomK<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.as_slice().serialize(serializer)
+    }
+}
+
+impl<'de, const K: usize> Deserialize<'de> for BottomK<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Added one by one: whatever stands in the list, the sketch keeps its order and its size.
+        let mut sketch = Self::default();
+        for hash in Vec::<u32>::deserialize(deserializer)? {
+            sketch.add(hash);
+        }
+        Ok(sketch)
     }
 }
 

@@ -44,6 +44,22 @@ impl Identities {
 }
 
 impl Identities {
+    /// All of them, to be kept: the learner's id, the operation, the inventory's id.
+    pub fn list(&self) -> Vec<(u64, &str, u64)> {
+        self.given.iter().map(|((own, operation), given)| (own.0, operation.as_str(), given.0)).collect()
+    }
+
+    /// As they were kept.
+    pub fn from_list(list: Vec<(u64, String, u64)>) -> Self {
+        let given = list.into_iter().map(|(own, operation, given)| ((EndpointId(own), operation), EndpointId(given)));
+        Self { given: given.collect() }
+    }
+
+    /// Every id that was given.
+    pub fn all(&self) -> impl Iterator<Item = EndpointId> {
+        self.given.values().copied()
+    }
+
     /// The learner's id of an endpoint without operations.
     pub fn learned(&self, id: EndpointId) -> Option<EndpointId> {
         self.given

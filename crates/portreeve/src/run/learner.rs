@@ -9,10 +9,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use learn::{Change, Constraints, Learner, LearnerLimits, Models};
+use learn::{Change, Constraints, Learner, Models};
 use model::{EndpointId, Observation};
 use store::{Inventory, StoreError};
 
+use super::keeping;
 use super::metrics::Metrics;
 use super::steering::Helm;
 use super::{Error, give_way};
@@ -26,6 +27,8 @@ const NICE: i32 = 12;
 const REFRESH: Duration = Duration::from_secs(5);
 /// How often it is brought there although no template changed: counts and schemas grow on.
 const PUBLISH: Duration = Duration::from_secs(15);
+/// How often the memory is written down.
+const KEEP: Duration = Duration::from_secs(60);
 /// How often the inventory is asked whether somebody decided something, in this process or in another.
 const DECISIONS: Duration = Duration::from_millis(500);
 
@@ -56,6 +59,8 @@ struct Learning {
     written: Written,
     /// When the inventory was last told, and how many observations there were then.
     published: (Instant, u64),
+    /// The same for the memory on disk.
+    kept: (Instant, u64),
 }
 
 /// Starts the learner; it ends when the recorder has ended.
@@ -69,17 +74,20 @@ pub fn start(
 ) -> Result<JoinHandle<()>, Error> {
     let inventory = Inventory::open(&surroundings.data)?;
     // Tables of the learner are keyed, so that nobody can choose paths that collide.
-    let learner = Learner::new(models, LearnerLimits::default(), fastrand::u64(..));
+    let (learner, identities) = keeping::load(&surroundings.data, models, fastrand::u64(..));
+    let present = identities.all().collect();
     let learning = Learning {
+        published: (Instant::now(), learner.observed),
+        kept: (Instant::now(), learner.observed),
         learner,
-        identities: Identities::default(),
+        identities,
         inventory,
         surroundings,
-        present: HashSet::new(),
+        present,
         words: Vec::new(),
         latest_change: -1,
-        written: Written::Yes,
-        published: (Instant::now(), 0),
+        // Told once at the start: what is remembered and what is declared and never seen.
+        written: Written::No,
     };
     let thread = std::thread::Builder::new().name("learner".to_owned());
     thread.spawn(move || learning.run(&observations)).map_err(Error::Thread)
@@ -129,9 +137,22 @@ impl Learning {
                     Written::No
                 }
             };
+            self.keep(ended);
             if ended {
                 return;
             }
+        }
+    }
+
+    /// Writes the memory down, now and then and at the end.
+    fn keep(&mut self, ended: bool) {
+        let (at, observed) = self.kept;
+        if observed == self.learner.observed || at.elapsed() < KEEP && !ended {
+            return;
+        }
+        self.kept = (Instant::now(), self.learner.observed);
+        if let Err(why) = keeping::save(&self.surroundings.data, &self.learner, &self.identities) {
+            tracing::warn!(%why, "what was learned could not be kept for the next start");
         }
     }
 

@@ -13,6 +13,7 @@ pub mod access_log;
 pub mod admin;
 pub mod handover;
 pub mod intake;
+pub mod keeping;
 pub mod learner;
 pub mod metrics;
 pub mod placing;

@@ -125,6 +125,9 @@ impl OperationPolicy {
             | "x-portreeve-exchanges"
             | "x-portreeve-complete"
             | "x-portreeve-endpoint"
+            | "x-portreeve-confidence"
+            | "x-portreeve-requests"
+            | "x-portreeve-operations"
             | "x-portreeve-enforced" => {}
             _ => {
                 return Err(
