@@ -71,7 +71,7 @@ pub(super) fn load(corpus: &Path, documents: &Path, vendors: &Path) -> Result<Sp
 }
 
 fn sample(source: &str, text: String) -> Sample {
-    Sample { source: source.to_owned(), family: "", text: text.into_bytes(), attack: false }
+    Sample { source: source.to_owned(), family: "", class: String::new(), text: text.into_bytes(), attack: false }
 }
 
 fn files_below(folder: &Path) -> Vec<std::path::PathBuf> {

@@ -3,6 +3,7 @@
 //! What is reported is what holds outside the training data: every collection is left out once, every family of attacks
 //! is left out once, and margins are set on documents of vendors whose other documents were not trained on.
 
+mod held_out;
 mod learner;
 mod legitimate;
 mod mutate;
@@ -14,7 +15,7 @@ use inspect::values::decode::unescape;
 
 use crate::Outcome;
 use crate::conformance::corpora::{self, Kind};
-use crate::table::{Cell, Table, publish};
+use crate::table::publish;
 
 /// Arguments of this task.
 #[derive(clap::Args)]
@@ -46,6 +47,8 @@ pub struct Sample {
     pub source: String,
     /// The family of the attack; empty for a legitimate text.
     pub family: &'static str,
+    /// The class its collection gives it; empty for a legitimate text.
+    pub class: String,
     /// The text.
     pub text: Vec<u8>,
     /// It is an attack.
@@ -75,28 +78,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     if arguments.quick {
         return Ok(());
     }
-    let mut table = Table::new(
-        "Recall of the score alone on what was left out of training",
-        &["left out", "cases", "2 % false", "0.2 % false", "0.02 % false"],
-    );
-    let mut left_out: Vec<(bool, String)> =
-        attacks.iter().flat_map(|sample| [(true, sample.source.clone()), (false, sample.family.to_owned())]).collect();
-    left_out.sort();
-    left_out.dedup();
-    for (is_source, name) in left_out {
-        let is_out = |sample: &Sample| if is_source { sample.source == name } else { sample.family == name };
-        let model = train(&|sample| !is_out(sample));
-        let margins = learner::margins(&model, &held_out);
-        let cases: Vec<&Sample> = attacks.iter().filter(|sample| is_out(sample)).collect();
-        let reached: Vec<f32> = cases.iter().map(|sample| worst(&model, &sample.text)).collect();
-        let mut row = vec![Cell::text(name), Cell::Count(cases.len() as u64)];
-        row.extend(margins.map(|margin| {
-            let caught = reached.iter().filter(|&&reached| reached >= margin).count();
-            Cell::Ratio(caught as f64 / cases.len().max(1) as f64)
-        }));
-        table.rows.push(row);
-    }
-    publish(&[table], None)
+    publish(&held_out::tables(&attacks, &held_out, &train), None)
 }
 
 /// The margin of a text as the stage takes it: of what it says with and without its escapes.
@@ -126,7 +108,7 @@ fn attacks(corpus: &std::path::Path) -> Result<Vec<Sample>, Box<dyn std::error::
         if *count > 4000 {
             continue;
         }
-        out.push(Sample { source, family: family(&class), text: payload.into_bytes(), attack: true });
+        out.push(Sample { source, family: family(&class), class, text: payload.into_bytes(), attack: true });
     }
     Ok(out)
 }

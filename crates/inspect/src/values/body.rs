@@ -33,8 +33,14 @@ pub fn walk_body(body: &BodyView<'_>, proven: Proven<'_>, each: &mut dyn FnMut(&
     } else if media.ends_with("protobuf") {
         walk_protobuf(body.bytes, each);
     } else if is_opaque(media) {
-    } else if media == "application/x-www-form-urlencoded" || looks_like_form(body.bytes) {
+    } else if media == "application/x-www-form-urlencoded" {
         walk_pairs(body.bytes, Spot::Form, each);
+    } else if looks_like_form(body.bytes) {
+        // It may be a form that lost its type, or a text in which a plus is a plus.
+        walk_pairs(body.bytes, Spot::Form, each);
+        if memchr::memchr2(b'+', b'%', body.bytes).is_some() {
+            each(&whole(body));
+        }
     } else {
         each(&whole(body));
     }

@@ -2,10 +2,11 @@
 //!
 //! Showing code is ordinary in issues and wikis; running it needs tags, or a dangerous call that is the value itself.
 
+use super::calls;
 use super::family::{Family, Weight};
 use super::gate::{Classes, Marker, any, call, start};
+use super::judging::names_a_file;
 use super::text::{Text, has, quoted_code, window};
-use crate::values::Spot;
 
 pub(super) const MARKERS: &[Marker] = &[
     any(9, "<?php"),
@@ -180,6 +181,21 @@ pub(super) const MARKERS: &[Marker] = &[
     any(6, "frombase64string"),
     any(6, "scripting.filesystem"),
     any(0, "${'"),
+    any(0, ")("),
+    any(0, ") ("),
+    any(0, "]("),
+    any(0, "] ("),
+    any(0, "}("),
+    any(0, "} ("),
+    any(0, "'("),
+    any(0, "' ("),
+    any(0, "\"("),
+    any(0, "\" ("),
+    any(0, "*/("),
+    any(0, "*/ ("),
+    any(0, "()"),
+    any(0, "('"),
+    any(0, "(\""),
     any(0, "{$"),
     any(0, "_limit"),
     any(0, "extension_"),
@@ -250,6 +266,10 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     for at in memchr::memchr_iter(b'$', text.low).take(64) {
         let rest = text.from(at + 1).trim_ascii_start();
         let inner = rest.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
+        let apart = rest.len() < text.from(at + 1).len() && inner.is_some();
+        if apart && !text.prose && window(rest, 64).contains(&b'}') {
+            weight.add(10, "computed variable");
+        }
         if inner.is_some_and(|inner| {
             matches!(inner.first(), Some(b'\'' | b'"' | b'@'))
                 || inner.starts_with(b"$") && rest.as_ptr() != text.from(at + 1).as_ptr()
@@ -257,6 +277,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
             weight.add(10, "computed variable");
         }
     }
+    calls::weigh(text, weight);
     tags(text, &quoted, weight);
     if sum >= 5 && !text.prose && statement_around(text.low) {
         weight.add(3, "a statement");
@@ -265,15 +286,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
 
 /// Names of files that a server would run instead of storing them.
 fn file_name(text: &Text<'_>, weight: &mut Weight) {
-    let named = match text.spot {
-        Spot::FileName(_) => true,
-        Spot::Header(name, _) => {
-            let name = name.to_ascii_lowercase();
-            has(&name, "filename") || has(&name, "file-name") || has(&name, "file_name")
-        }
-        _ => false,
-    };
-    if !named {
+    if !names_a_file(text.spot) {
         return;
     }
     // Spaces and dots that file systems drop must not hide the ending.
@@ -300,7 +313,7 @@ fn file_name(text: &Text<'_>, weight: &mut Weight) {
         "authorized_keys",
         "crossdomain.xml",
     ];
-    weight.add(if known.iter().any(|known| has(text.low, known)) { 10 } else { 0 }, "a file that configures a server");
+    weight.add(if known.iter().any(|known| has(&name, known)) { 10 } else { 0 }, "a file that configures a server");
 }
 
 /// Endings of scripts that web servers run.

@@ -172,6 +172,56 @@ const STRONG: &[&str] = &[
     "mshta",
     "bitsadmin",
     "attrib",
+    "bcdboot",
+    "bcdedit",
+    "cacls",
+    "icacls",
+    "cipher",
+    "cmdkey",
+    "cmstp",
+    "csvde",
+    "diskpart",
+    "diskshadow",
+    "driverquery",
+    "dsquery",
+    "dsget",
+    "eventcreate",
+    "findstr",
+    "forfiles",
+    "gpresult",
+    "gpupdate",
+    "installutil",
+    "ldifde",
+    "logman",
+    "makecab",
+    "mklink",
+    "mountvol",
+    "msbuild",
+    "msiexec",
+    "netsh",
+    "nltest",
+    "ntdsutil",
+    "odbcconf",
+    "openfiles",
+    "pnputil",
+    "powercfg",
+    "psexec",
+    "qprocess",
+    "quser",
+    "qwinsta",
+    "regasm",
+    "regini",
+    "regsvcs",
+    "sfc",
+    "setx",
+    "takeown",
+    "typeperf",
+    "tzutil",
+    "vssadmin",
+    "wbadmin",
+    "wevtutil",
+    "winrm",
+    "winrs",
     "xcopy",
     "robocopy",
     "cmd",
@@ -299,6 +349,13 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     separators(text, &quoted, weight);
     substitutions(text, &quoted, weight);
     globs(text, weight);
+    // `~+`, `~-2`: directories a shell remembers; nothing else is written so.
+    if let [b'~', b'+' | b'-', digits @ ..] = text.low.trim_ascii()
+        && digits.len() <= 3
+        && digits.iter().all(u8::is_ascii_digit)
+    {
+        weight.add(10, "tilde expansion");
+    }
     braces(text, weight);
     leading_command(text, weight);
 }
@@ -392,6 +449,8 @@ fn substitutions(text: &Text<'_>, quoted: &[(usize, usize)], weight: &mut Weight
             let shown = quoted.iter().any(|&(from, to)| at >= from && at < to);
             let points = match command.strength {
                 Strength::None => 0,
+                // Questions about shells show the bare form.
+                Strength::Strong if text.prose && command.argument == Argument::Nothing => 4,
                 Strength::Strong => 10,
                 Strength::Weak if command.argument == Argument::Plain => 4,
                 Strength::Weak => 8,
@@ -484,8 +543,14 @@ fn braces(text: &Text<'_>, weight: &mut Weight) {
             || has(words, ",-")
             || has(words, ",/")
             || has(words, ",,");
+        // Letters on both sides: the words only come to be by expanding.
+        let inside_word = at.checked_sub(1).and_then(|at| text.low.get(at)).is_some_and(u8::is_ascii_alphabetic)
+            && inner.get(end + 1).is_some_and(u8::is_ascii_alphabetic)
+            && !words.iter().any(u8::is_ascii_digit);
         if plain && expands && odd {
             weight.add(10, "brace expansion");
+        } else if plain && expands && inside_word {
+            weight.add(if text.raw.len() <= 48 && !has(text.low, " ") { 10 } else { 6 }, "brace expansion");
         }
     }
 }

@@ -57,7 +57,7 @@ families! {
     Sql = sql, Sql, QUOTE_OR_TERM;
     NoSql = nosql, NoSql, &[];
     Script = script, Script, &[Classes::ANGLE];
-    Command = command, Command, &[Classes::SEPARATOR, Classes::BACKTICK, Classes::SIGIL | Classes::PAREN, Classes::SLASH | Classes::OPERATOR];
+    Command = command, Command, &[Classes::SEPARATOR, Classes::BACKTICK, Classes::SIGIL | Classes::PAREN, Classes::SLASH | Classes::OPERATOR, Classes::BRACE | Classes::COMMA, Classes::TILDE];
     Traversal = traversal, Traversal, &[];
     Ssrf = ssrf, Ssrf, &[];
     Template = template, Template, &[Classes::BRACE | Classes::OPERATOR, Classes::BRACE | Classes::SIGIL];

@@ -57,6 +57,9 @@ impl Classes {
     /// `&`, which is a separator as well.
     pub const AMPERSAND: u32 = 1 << 19;
 
+    /// `~`, which is a sigil as well.
+    pub const TILDE: u32 = 1 << 20;
+
     /// Everything but letters, digits and the signs of names, numbers and times.
     pub const BEYOND_NAMES: u32 = !(Self::DIGIT | Self::UNDERSCORE | Self::COMMA | Self::COLON);
 
@@ -104,7 +107,8 @@ const CLASS: [u32; 256] = {
             b'_' => Classes::UNDERSCORE,
             b',' => Classes::COMMA,
             b':' => Classes::COLON,
-            b'$' | b'#' | b'@' | b'~' | b'^' => Classes::SIGIL,
+            b'~' => Classes::SIGIL | Classes::TILDE,
+            b'$' | b'#' | b'@' | b'^' => Classes::SIGIL,
             b'%' => Classes::PERCENT,
             b'\\' => Classes::BACKSLASH,
             b'=' | b'!' | b'*' | b'?' => Classes::OPERATOR,

@@ -163,8 +163,11 @@ impl<'p> Judging<'p> {
         if is_ordinary_field(value.spot, classes, &hits) {
             return;
         }
+        let names_a_file = names_a_file(value.spot);
         let called = |family: Family| {
-            hits.families & family.bit() != 0 || family.triggers().iter().any(|&mask| classes.all(mask))
+            hits.families & family.bit() != 0
+                || names_a_file && family == Family::Code
+                || family.triggers().iter().any(|&mask| classes.all(mask))
         };
         if !Family::ALL.iter().any(|&family| called(family)) {
             return;
@@ -301,6 +304,22 @@ fn spells_hex(text: &[u8]) -> bool {
     memchr::memchr_iter(b'x', text).any(|at| {
         at.checked_sub(1).and_then(|before| text.get(before)) == Some(&b'0') && text.get(at + 1) == Some(&b'2')
     })
+}
+
+/// True where the value is the name of a file, by what its place is called.
+pub(super) fn names_a_file(spot: Spot<'_>) -> bool {
+    match spot {
+        Spot::FileName(_) => true,
+        Spot::Header(name, Known::Other) => name
+            .windows(4)
+            .position(|part| part.eq_ignore_ascii_case(b"file"))
+            .and_then(|at| name.get(at + 4..))
+            .is_some_and(|rest| {
+                let rest = rest.strip_prefix(b"-").or(rest.strip_prefix(b"_")).unwrap_or(rest);
+                rest.get(..4).is_some_and(|start| start.eq_ignore_ascii_case(b"name"))
+            }),
+        _ => false,
+    }
 }
 
 /// Fields with a grammar of their own are full of signs: there, only what works from any field is looked for.

@@ -7,6 +7,7 @@
 //! Left out on purpose: what the contract proves harmless (an integer, a UUID, one of a list) is not looked at.
 
 pub(crate) mod automaton;
+mod calls;
 mod code;
 mod command;
 mod deserialization;

@@ -172,9 +172,14 @@ pub fn windows(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub fn features(window: &[u8], each: &mut dyn FnMut(usize, &[u8])) {
     let normal = Normal::of(window);
     for (text, shortest, seed) in [(normal.plain(), 2, 0), (normal.shape(), 3, 1)] {
-        grams(text, shortest, seed, &mut |index, at, size| {
-            each(index, text.get(at + 1 - size..=at).unwrap_or_default());
-        });
+        // Size after size: training sums in this order, and the same data must give the same model.
+        for wanted in shortest..=4 {
+            grams(text, shortest, seed, &mut |index, at, size| {
+                if size == wanted {
+                    each(index, text.get(at + 1 - size..=at).unwrap_or_default());
+                }
+            });
+        }
     }
 }
 

@@ -52,7 +52,8 @@ pub(super) const MARKERS: &[Marker] = &[
     start(0, "atob"),
     start(0, "function"),
     start(0, "write"),
-    any(0, "url(javascript"),
+    any(9, "url(javascript"),
+    any(9, "url(vbscript"),
     start(0, "execscript"),
     start(0, "open"),
     start(3, "document.cookie"),
@@ -239,7 +240,13 @@ fn tag(text: &Text<'_>, at: usize, looked: usize, shown: bool, anywhere: &Anywhe
     let inner = text.from(at + 1);
     // Parsers skip these between the angle and the name, or filters do.
     let inner = inner
-        .get(inner.iter().take(8).take_while(|byte| matches!(byte, b'/' | b'<' | b'!' | b'\\' | 1..=32)).count()..)
+        .get(
+            inner
+                .iter()
+                .take(8)
+                .take_while(|byte| matches!(byte, b'/' | b'<' | b'!' | b'\\' | b':' | 1..=32))
+                .count()..,
+        )
         .unwrap_or_default();
     let length =
         inner.iter().take(32).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-')).count();

@@ -115,7 +115,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         }
     }
     // A host of the inside without a scheme, as the value of a parameter.
-    if matches!(text.spot, Spot::Query(_) | Spot::Form(_) | Spot::Xml(_)) {
+    if matches!(text.spot, Spot::Query(_) | Spot::Form(_) | Spot::Xml(_) | Spot::Cookie(_)) {
         let host = text
             .low
             .get(..text.low.iter().take(64).take_while(|byte| is_word(**byte) || matches!(byte, b'.' | b'-')).count())

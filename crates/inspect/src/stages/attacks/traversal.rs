@@ -2,7 +2,7 @@
 
 use super::family::{Family, Weight};
 use super::gate::{Marker, any, start};
-use super::text::{Text, has, is_word};
+use super::text::{Text, has, is_word, window};
 use crate::values::{Role, Spot};
 
 pub(super) const MARKERS: &[Marker] = &[
@@ -222,7 +222,8 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     }
     // A file somebody writes about is none that somebody asks for.
     let short = text.raw.len() <= 512;
-    if text.prose || text.role == Role::File {
+    let mentioned = climbs == 0 && is_mentioned(text.low);
+    if text.prose || mentioned || text.role == Role::File {
         best /= 2;
         second /= 3;
     }
@@ -275,6 +276,14 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     {
         weight.add(6, "network share");
     }
+}
+
+/// True for a text of many words in which a path only comes up: it begins with words, and most of its words are plain.
+fn is_mentioned(low: &[u8]) -> bool {
+    let words = || window(low, 1024).split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let plain = words().filter(|word| word.iter().all(|byte| byte.is_ascii_alphabetic() || *byte >= 0x80)).count();
+    let begins = words().take(1).all(|word| word.iter().all(u8::is_ascii_alphabetic));
+    begins && plain >= 7 && plain * 3 >= words().count() * 2
 }
 
 /// An address where a path of this server was expected: by the name of the parameter, or a script on a bare IP.

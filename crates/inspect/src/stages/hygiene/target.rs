@@ -107,18 +107,15 @@ fn judge_escapes(text: &[u8], place: &Place, out: &mut Findings) {
     }
 }
 
-/// A line break in a path is legal as an escape, and splits heads where a server writes the decoded path into one. A pair
-/// of CR and LF, or what looks like a field or a setting behind it, leaves no doubt.
+/// A line break in a path is legal as an escape, and splits heads where a server writes the decoded path into one. No
+/// router has a use for it; other control characters are only odd.
 fn judge_line_breaks(path: &[u8], once: &[u8], out: &mut Findings) {
     let Some(at) = once.iter().position(|&byte| (byte < 0x20 && byte != b'\t') || byte == 0x7f) else { return };
     if once.get(at) == Some(&0) {
         return;
     }
-    let behind = once.get(at + 1..).unwrap_or_default();
-    let splits = matches!(once.get(at), Some(b'\r' | b'\n'));
-    let hostile =
-        splits && (behind.first() == Some(&b'\n') || behind.iter().any(|byte| matches!(byte, b':' | b'=' | b' ')));
-    let confidence = if hostile { Confidence::Sure } else { Confidence::Likely };
+    let splits = memchr::memchr2(b'\r', b'\n', once.get(at..).unwrap_or_default()).is_some();
+    let confidence = if splits { Confidence::Sure } else { Confidence::Likely };
     out.push(with(confidence, Anomaly::TargetLineBreak, Place::Path, &excerpt(path)));
 }
 
@@ -351,7 +348,8 @@ mod tests {
             ("/%u002e%u002e/x", &["target-unicode-escape Likely", "target-hidden-dots Sure"]),
             ("/%uff0e%uFF0E%u2215x", &["target-unicode-escape Likely", "target-hidden-dots Sure"]),
             ("/a%00.png", &["target-nul Sure"]),
-            ("/a%0ab", &["target-line-break Likely"]),
+            ("/a%0ab", &["target-line-break Sure"]),
+            ("/a%01b", &["target-line-break Likely"]),
             ("/a%0d%0aSet-Cookie:x", &["target-line-break Sure"]),
             ("/a%0aSet-Cookie:x", &["target-line-break Sure"]),
             ("/a%E9", &["target-not-utf8 Hint"]),

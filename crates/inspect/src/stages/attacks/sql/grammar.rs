@@ -3,9 +3,13 @@
 use super::super::family::Weight;
 use super::super::text::Text;
 use super::token::{Inside, Kind, Token, tokens};
+use crate::values::Spot;
 
 /// Most tokens read of one text; an injection has done its work long before.
 const TOKENS_MAX: usize = 20_000;
+
+/// Texts with more tokens are judged by their fragments only.
+const WHOLE_TOKENS_MAX: usize = 96;
 
 /// The tokens of a text in one context, without the comments between them.
 struct Stream<'t> {
@@ -17,6 +21,8 @@ struct Stream<'t> {
     ends_in_comment: Option<&'t [u8]>,
     /// Comments between tokens, empty ones in the place of spaces.
     glue_comments: usize,
+    /// Comments that some database reads (`/*+ ... */`).
+    hints: usize,
     /// The value left a string.
     breaks: bool,
     prose: bool,
@@ -31,11 +37,13 @@ pub(super) fn weigh(text: &Text<'_>, inside: Inside) -> Option<Weight> {
         froms: Vec::new(),
         ends_in_comment: None,
         glue_comments: 0,
+        hints: 0,
         breaks: inside != Inside::Bare,
         prose: text.prose,
     };
     let last = all.len().saturating_sub(1);
     for (at, token) in all.iter().take(TOKENS_MAX).enumerate() {
+        stream.hints += usize::from(token.kind == Kind::Comment && token.of(text.low).starts_with(b"/*+"));
         match token.kind {
             Kind::Comment if at == last => stream.ends_in_comment = Some(token.of(text.low)),
             Kind::Comment => {
@@ -74,6 +82,12 @@ pub(super) fn weigh(text: &Text<'_>, inside: Inside) -> Option<Weight> {
         }
     }
     stream.after_break(&mut weight);
+    if inside == Inside::Bare && !text.prose && stream.tokens.len() <= WHOLE_TOKENS_MAX {
+        stream.whole(text, &mut weight);
+    }
+    if stream.hints > 0 && weight.points > 0 {
+        weight.add(6, "comment for the optimizer");
+    }
     if stream.glue_comments >= 2 && weight.points > 0 {
         weight.add(4, "comments as spaces");
     }
@@ -327,9 +341,10 @@ impl<'t> Stream<'t> {
                 "temporary",
                 "or",
             ]),
-            b"insert" | b"merge" | b"replace" => next(&["into"]),
+            b"replace" => next(&["into"]) || next_kind == Some(Kind::Word) && self.kind(at + 2) == Some(Kind::Left),
+            b"insert" | b"merge" => next(&["into"]),
             b"delete" => next(&["from"]),
-            b"truncate" => next(&["table"]),
+            b"truncate" => next(&["table"]) || self.text(at + 1).starts_with(b"["),
             b"update" => self.is(at + 2, &["set"]),
             b"exec" | b"execute" => {
                 next(&["master", "sp_executesql", "xp_cmdshell", "immediate", "sp_configure"])
@@ -429,7 +444,9 @@ impl<'t> Stream<'t> {
             weight.add(if closes && !self.prose { 10 } else { 5 }, "order by");
         }
         if self.is(at, &["having", "where"])
-            && self.operand(at + 1).is_some_and(|left| self.is_compare(left.end) && (left.literal || broke))
+            && self
+                .operand(at + 1)
+                .is_some_and(|left| self.is_compare(left.end) && (left.literal || left.called || broke))
         {
             weight.add(10, "having");
         }
@@ -469,6 +486,145 @@ impl<'t> Stream<'t> {
             && self.kind(first + 1) == Some(Kind::Compare)
             && matches!(self.kind(first + 2), Some(Kind::Number | Kind::String));
         weight.add(if literals { 10 } else { 0 }, "choice by a constant");
+    }
+
+    /// What the value is as a whole, where it is short: a statement, or the middle of one that closes what it did not
+    /// open.
+    fn whole(&self, text: &Text<'_>, weight: &mut Weight) {
+        // A field of a document may hold a statement that somebody wrote down; a parameter is looked up by its value.
+        let asked =
+            matches!(text.spot, Spot::Query(_) | Spot::Form(_) | Spot::Cookie(_) | Spot::Header(..) | Spot::Xml(_));
+        if self.is_complete_statement() {
+            let ended = self.tokens.iter().any(|token| token.kind == Kind::Semicolon) || self.ends_in_comment.is_some();
+            weight.add(
+                if !asked {
+                    5
+                } else if ended {
+                    10
+                } else {
+                    8
+                },
+                "a whole statement",
+            );
+        }
+        let clauses = ["select", "from", "where", "group", "having", "order", "limit", "join", "union"];
+        let present = clauses.iter().filter(|clause| (0..self.tokens.len()).any(|at| self.is(at, &[clause]))).count();
+        if present >= 3 && self.is(0, &["select"]) {
+            weight.add(
+                if !asked {
+                    2
+                } else if present >= 4 {
+                    6
+                } else {
+                    3
+                },
+                "clauses of a query",
+            );
+        }
+        if asked && self.closes_unopened() {
+            weight.add(8, "closes what it did not open");
+        }
+        let whens = (0..self.tokens.len()).find(|&at| self.is(at, &["case"]) && self.is(at + 1, &["when"]));
+        if asked && whens.is_some_and(|at| (at..self.tokens.len()).any(|then| self.is(then, &["then"]))) {
+            weight.add(if whens == Some(0) { 8 } else { 5 }, "choice of a query");
+        }
+        // The value ends where the comparison begins: the rest of the query goes on with it.
+        let last = self.tokens.len().saturating_sub(1);
+        if asked
+            && self.is(0, &["if", "iif", "elt", "nullif"])
+            && self.kind(1) == Some(Kind::Left)
+            && self.kind(last) == Some(Kind::Compare)
+        {
+            weight.add(8, "an open comparison");
+        }
+    }
+
+    /// The first tokens are a statement with its object and what belongs to it, not only words that also begin sentences
+    /// and labels.
+    fn is_complete_statement(&self) -> bool {
+        if !self.statement(0) {
+            return matches!(self.text(0), b"execute" | b"exec") && self.is(1, &["immediate"]);
+        }
+        let mut at = 1;
+        while self.is(
+            at,
+            &[
+                "if",
+                "exists",
+                "not",
+                "into",
+                "from",
+                "temporary",
+                "unique",
+                "or",
+                "replace",
+                "table",
+                "database",
+                "user",
+                "view",
+                "schema",
+                "function",
+                "procedure",
+                "index",
+                "login",
+                "role",
+                "trigger",
+                "only",
+            ],
+        ) {
+            at += 1;
+        }
+        // The name of the object, with its schema.
+        if self.kind(at) == Some(Kind::Word) {
+            at += 1;
+        }
+        while self.kind(at) == Some(Kind::Dot) && self.kind(at + 1) == Some(Kind::Word) {
+            at += 2;
+        }
+        let next = |words: &[&str]| self.is(at, words);
+        match self.text(0) {
+            b"drop" | b"truncate" => {
+                self.kind(at) == Some(Kind::Semicolon)
+                    || next(&["cascade", "restrict", "purge"])
+                    || self.text(at).starts_with(b"[")
+            }
+            b"alter" => {
+                next(&["add", "drop", "modify", "rename", "change", "column", "set", "with", "identified", "disable"])
+            }
+            b"create" => {
+                self.kind(at) == Some(Kind::Left)
+                    || next(&["as", "on", "returns", "return", "identified", "with", "is", "before", "after"])
+            }
+            b"insert" | b"replace" | b"merge" => {
+                self.kind(at) == Some(Kind::Left) || next(&["values", "select", "set", "default", "using"])
+            }
+            b"delete" => self.kind(at) == Some(Kind::Semicolon) || next(&["where"]),
+            b"update" => next(&["set"]) && self.kind(at + 2) == Some(Kind::Compare),
+            b"grant" | b"revoke" => {
+                (1..self.tokens.len()).any(|at| self.is(at, &["on", "to"])) && self.tokens.len() >= 4
+            }
+            b"exec" | b"execute" | b"declare" | b"waitfor" | b"load" | b"attach" => true,
+            _ => false,
+        }
+    }
+
+    /// A parenthesis or quote of the query around it is closed first and another opened for it at the end, with a word of
+    /// SQL between them: `) like (`, `)) or ((`.
+    fn closes_unopened(&self) -> bool {
+        let (mut depth, mut lowest) = (0i32, 0i32);
+        for token in &self.tokens {
+            match token.kind {
+                Kind::Left => depth += 1,
+                Kind::Right => depth -= 1,
+                _ => {}
+            }
+            lowest = lowest.min(depth);
+        }
+        lowest < 0
+            && depth >= 0
+            && self.kind(0) == Some(Kind::Right)
+            && (0..self.tokens.len())
+                .any(|at| self.is_logic(at) || self.is_compare(at) || self.is(at, &["union", "having", "order"]))
     }
 
     fn version_comment(&self, at: usize, weight: &mut Weight) {

@@ -1,0 +1,134 @@
+//! What detectors and score find of attacks the score was not trained on: whole collections and whole families left out,
+//! with the margin set on legitimate texts of sites that nothing was trained on.
+
+use std::collections::BTreeMap;
+
+use inspect::stages::attacks::score::Model;
+use inspect::stages::attacks::{AttackPolicy, Judging, ScoreUse};
+use inspect::values::{Role, Spot, Value};
+use model::finding::Confidence;
+
+use super::{Sample, worst};
+use crate::table::{Cell, Table};
+
+/// The share of legitimate texts that may be taken for attacks, detectors and score together.
+const FALSE_SHARE: f64 = 0.001;
+/// The share at which the score makes sure what a detector finds likely.
+const LIKELY_SHARE: f64 = 0.02;
+
+/// What is known of one text: the detectors' confidence and the score's margin.
+struct Reading {
+    confidence: Option<Confidence>,
+    margin: f32,
+}
+
+/// From which margins a text is taken for an attack.
+struct Limits {
+    alone: f32,
+    likely: f32,
+}
+
+impl Limits {
+    fn flag(&self, reading: &Reading) -> bool {
+        match reading.confidence {
+            Some(Confidence::Sure) => true,
+            Some(Confidence::Likely) => reading.margin >= self.likely.min(self.alone),
+            _ => reading.margin >= self.alone,
+        }
+    }
+}
+
+/// One table with whole collections left out, one with whole families.
+pub(super) fn tables(
+    attacks: &[Sample],
+    legitimate: &[Sample],
+    train: &dyn Fn(&dyn Fn(&Sample) -> bool) -> Model,
+) -> Vec<Table> {
+    let of_legitimate: Vec<Option<Confidence>> = legitimate.iter().map(|sample| detected(&sample.text)).collect();
+    let of_attacks: Vec<Option<Confidence>> = attacks.iter().map(|sample| detected(&sample.text)).collect();
+    let by_source = |sample: &Sample| sample.source.clone();
+    let by_family = |sample: &Sample| sample.family.to_owned();
+    let groupings: [(&str, &dyn Fn(&Sample) -> String); 2] =
+        [("Whole collections left out", &by_source), ("Whole families left out", &by_family)];
+    groupings
+        .into_iter()
+        .map(|(title, group)| {
+            let columns =
+                ["left out", "class", "cases", "detectors alone", "score alone", "both", "legitimate flagged"];
+            let mut table = Table::new(title, &columns);
+            let mut names: Vec<String> = attacks.iter().map(group).collect();
+            names.sort();
+            names.dedup();
+            for name in names {
+                let model = train(&|sample| group(sample) != name);
+                let readings = |samples: &[Sample], detected: &[Option<Confidence>]| -> Vec<Reading> {
+                    let each = samples.iter().zip(detected);
+                    each.map(|(sample, &confidence)| Reading { confidence, margin: worst(&model, &sample.text) })
+                        .collect()
+                };
+                let quiet = readings(legitimate, &of_legitimate);
+                let limits = limits(&quiet);
+                let score_only = margin_at(&quiet, FALSE_SHARE);
+                let flagged = quiet.iter().filter(|reading| limits.flag(reading)).count();
+                let flagged = flagged as f64 / quiet.len().max(1) as f64;
+                let mut rows: BTreeMap<String, [u64; 4]> = BTreeMap::new();
+                let readings = readings(attacks, &of_attacks);
+                for (sample, reading) in attacks.iter().zip(&readings).filter(|(sample, _)| group(sample) == name) {
+                    for class in ["all".to_owned(), sample.class.clone()] {
+                        let row = rows.entry(class).or_default();
+                        let hits = [
+                            true,
+                            reading.confidence == Some(Confidence::Sure),
+                            reading.margin >= score_only,
+                            limits.flag(reading),
+                        ];
+                        row.iter_mut().zip(hits).for_each(|(count, hit)| *count += u64::from(hit));
+                    }
+                }
+                for (class, [cases, detectors, score, both]) in rows {
+                    let share = |count: u64| Cell::Ratio(count as f64 / cases.max(1) as f64);
+                    table.rows.push(vec![
+                        Cell::text(name.clone()),
+                        Cell::text(class),
+                        Cell::Count(cases),
+                        share(detectors),
+                        share(score),
+                        share(both),
+                        Cell::Text(format!("{:.3} %", flagged * 100.0)),
+                    ]);
+                }
+            }
+            table
+        })
+        .collect()
+}
+
+/// The margins at which detectors and score together flag no more than [`FALSE_SHARE`] of the legitimate texts.
+fn limits(legitimate: &[Reading]) -> Limits {
+    let likely = margin_at(legitimate, LIKELY_SHARE);
+    let allowed = (legitimate.len() as f64 * FALSE_SHARE) as usize;
+    let mut limits = Limits { alone: f32::MAX, likely };
+    let spent = legitimate.iter().filter(|reading| limits.flag(reading)).count();
+    let mut rest: Vec<f32> =
+        legitimate.iter().filter(|reading| !limits.flag(reading)).map(|reading| reading.margin).collect();
+    rest.sort_by(|a, b| b.total_cmp(a));
+    if let Some(&margin) = rest.get(allowed.saturating_sub(spent)) {
+        limits.alone = margin + 1e-3;
+    }
+    limits
+}
+
+/// The margin that a share of the texts reaches.
+fn margin_at(readings: &[Reading], share: f64) -> f32 {
+    let mut margins: Vec<f32> = readings.iter().map(|reading| reading.margin).collect();
+    margins.sort_by(|a, b| b.total_cmp(a));
+    margins.get((margins.len() as f64 * share) as usize).map_or(f32::MAX, |margin| margin + 1e-3)
+}
+
+/// How sure the detectors alone are of a text, sent as a field of a form.
+fn detected(text: &[u8]) -> Option<Confidence> {
+    let policy = AttackPolicy { score: ScoreUse::Off, ..AttackPolicy::default() };
+    let mut judging = Judging::new(&policy);
+    judging.value(&Value { spot: Spot::Form(b"comment"), role: Role::Value, bytes: text });
+    judging.found().iter().map(|judged| judged.confidence).max()
+}
