@@ -38,17 +38,18 @@ impl Limits {
     }
 }
 
+/// Which samples are trained on.
+type Kept<'k> = &'k dyn Fn(&Sample) -> bool;
+/// By what samples are left out together.
+type Group<'g> = &'g dyn Fn(&Sample) -> String;
+
 /// One table with whole collections left out, one with whole families.
-pub(super) fn tables(
-    attacks: &[Sample],
-    legitimate: &[Sample],
-    train: &dyn Fn(&dyn Fn(&Sample) -> bool) -> Model,
-) -> Vec<Table> {
+pub(super) fn tables(attacks: &[Sample], legitimate: &[Sample], train: &dyn Fn(Kept<'_>) -> Model) -> Vec<Table> {
     let of_legitimate: Vec<Option<Confidence>> = legitimate.iter().map(|sample| detected(&sample.text)).collect();
     let of_attacks: Vec<Option<Confidence>> = attacks.iter().map(|sample| detected(&sample.text)).collect();
     let by_source = |sample: &Sample| sample.source.clone();
     let by_family = |sample: &Sample| sample.family.to_owned();
-    let groupings: [(&str, &dyn Fn(&Sample) -> String); 2] =
+    let groupings: [(&str, Group<'_>); 2] =
         [("Whole collections left out", &by_source), ("Whole families left out", &by_family)];
     groupings
         .into_iter()
@@ -101,6 +102,27 @@ pub(super) fn tables(
             table
         })
         .collect()
+}
+
+/// Prints how many legitimate texts the detectors alone are sure of, and the first of them.
+pub(super) fn show_misses(legitimate: &[Sample], most: usize) {
+    let sure: Vec<(&Sample, String)> =
+        legitimate.iter().filter_map(|sample| detected_names(&sample.text).map(|names| (sample, names))).collect();
+    eprintln!("the detectors alone are sure of {} of {} legitimate texts held out", sure.len(), legitimate.len());
+    let step = (sure.len() / most.max(1)).max(1);
+    for (sample, names) in sure.iter().step_by(step).take(most) {
+        let text: String = String::from_utf8_lossy(&sample.text).chars().take(160).collect();
+        eprintln!("{}: {text:?}\n    -> {names}", sample.source);
+    }
+}
+
+/// What a sure finding of the detectors names.
+fn detected_names(text: &[u8]) -> Option<String> {
+    let policy = AttackPolicy { score: ScoreUse::Off, ..AttackPolicy::default() };
+    let mut judging = Judging::new(&policy);
+    judging.value(&Value { spot: Spot::Form(b"comment"), role: Role::Value, bytes: text });
+    let sure = judging.found().iter().find(|judged| judged.confidence == Confidence::Sure)?;
+    Some(format!("{:?}: {}", sure.reason, sure.evidence))
 }
 
 /// The margins at which detectors and score together flag no more than [`FALSE_SHARE`] of the legitimate texts.

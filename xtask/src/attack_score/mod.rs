@@ -38,6 +38,9 @@ pub struct Arguments {
     /// Only train and write; leave out the measurements.
     #[arg(long)]
     quick: bool,
+    /// Print up to this many legitimate texts held out that the detectors alone are sure of, to standard error.
+    #[arg(long, value_name = "COUNT", default_value_t = 0)]
+    misses: usize,
 }
 
 /// A text with its label.
@@ -65,6 +68,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         training.len(),
         held_out.len()
     );
+    held_out::show_misses(&held_out, arguments.misses);
     let train = |kept: &dyn Fn(&Sample) -> bool| {
         let samples: Vec<Sample> = attacks.iter().filter(|sample| kept(sample)).chain(&training).cloned().collect();
         let model = learner::train(&mutate::augment(samples, arguments.seed), arguments.seed);

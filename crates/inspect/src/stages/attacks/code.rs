@@ -6,7 +6,7 @@ use super::calls;
 use super::family::{Family, Weight};
 use super::gate::{Classes, Marker, any, call, start};
 use super::judging::names_a_file;
-use super::text::{Text, has, quoted_code, window};
+use super::text::{Text, has, is_listing, quoted_code, window};
 
 pub(super) const MARKERS: &[Marker] = &[
     any(9, "<?php"),
@@ -237,20 +237,25 @@ pub(super) const MARKERS: &[Marker] = &[
 pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     file_name(text, weight);
     let quoted = quoted_code(text.low);
+    let listing = is_listing(text.raw);
     let mut sum = 0;
     let mut strong = 0;
     for hit in text.hits(Family::Code) {
         let at = hit.at as usize;
         let shown = text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to);
         let points = u32::from(hit.marker.points);
-        let points = if shown || text.prose { points / 3 } else { points };
+        let ordinary = listing && ORDINARY.contains(&hit.marker.text);
+        let points = if shown || text.prose || ordinary { points / 3 } else { points };
         // Names of functions only add up to a suspicion; tags and superglobals make it an attack.
         let cap = if points >= 6 { 12 } else { 8u32 };
         let points = points.min(cap.saturating_sub(sum));
         sum += points;
         strong = strong.max(u32::from(hit.marker.points));
         weight.add(points, hit.marker.text);
-        if !text.prose && (4..=6).contains(&hit.marker.points) && is_called_with_text(text, at + hit.marker.text.len())
+        if !text.prose
+            && !ordinary
+            && (4..=6).contains(&hit.marker.points)
+            && is_called_with_text(text, at + hit.marker.text.len())
         {
             weight.add(4, "called with a text");
         }
@@ -283,6 +288,20 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         weight.add(3, "a statement");
     }
 }
+
+/// What programs that people write down have in them without running anything: what they import and ask.
+const ORDINARY: &[&str] = &[
+    "require",
+    "getenv",
+    "curl_init",
+    "curl_exec",
+    "import os",
+    "import socket",
+    "process.env",
+    "print",
+    "while(",
+    "md5",
+];
 
 /// Names of files that a server would run instead of storing them.
 fn file_name(text: &Text<'_>, weight: &mut Weight) {

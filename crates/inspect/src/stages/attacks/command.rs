@@ -5,7 +5,7 @@
 
 use super::family::{Family, Weight};
 use super::gate::{Classes, Marker, any, start, word};
-use super::text::{Text, has, is_fenced, quoted_code, window};
+use super::text::{Text, has, is_fenced, is_listing, is_word, quoted_code, window};
 
 pub(super) const MARKERS: &[Marker] = &[
     any(10, "${ifs"),
@@ -328,11 +328,15 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     let quoted = quoted_code(text.low);
     let mut markers = 0;
     for hit in text.hits(Family::Command) {
+        let at = hit.at as usize;
         let points = u32::from(hit.marker.points);
+        // A function in a program that somebody wrote down.
+        if hit.marker.text.starts_with("() {") && is_listing(text.raw) && text.before(at).is_some_and(is_word) {
+            continue;
+        }
         // Weak fragments only help others.
         let points = if points <= 4 { points.min(6u32.saturating_sub(markers)) } else { points };
         markers += points;
-        let at = hit.at as usize;
         let shown =
             text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to) || is_fenced(text.low, &quoted, at);
         weight.add(

@@ -183,6 +183,11 @@ pub fn reads_like_prose(low: &[u8]) -> bool {
     words >= 6 && bytes * 2 >= looked.len()
 }
 
+/// A program over several lines, as people put into documents; what is injected fits into one.
+pub fn is_listing(raw: &[u8]) -> bool {
+    raw.len() >= 80 && memchr::memchr_iter(b'\n', raw).take(4).count() == 4
+}
+
 /// Where code stands in Markdown: between fences or backticks. Empty for a text without them.
 pub fn quoted_code(low: &[u8]) -> SmallVec<[(usize, usize); 4]> {
     let mut spans = SmallVec::new();
