@@ -13,13 +13,14 @@ const EDGES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("schema", &[]),
     ("ml", &[]),
-    ("inspect", &["model", "schema", "ml"]),
+    ("seclang", &["schema"]),
+    ("inspect", &["model", "schema", "ml", "seclang"]),
     ("learn", &["model", "schema", "ml"]),
     ("store", &["model"]),
     ("ingest", &["model"]),
     ("gateway", &["model", "inspect"]),
     ("console", &["model", "schema", "store"]),
-    ("portreeve", &["model", "schema", "ml", "inspect", "learn", "store", "ingest", "gateway", "console"]),
+    ("portreeve", &["model", "schema", "ml", "seclang", "inspect", "learn", "store", "ingest", "gateway", "console"]),
 ];
 
 /// Runs the task: every check, even when an earlier one failed.

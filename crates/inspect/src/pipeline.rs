@@ -8,7 +8,7 @@ use model::reason::StageId;
 
 use crate::policy::Policy;
 use crate::stage::Stage;
-use crate::stages::{attacks, clients, contract, hygiene, leakage};
+use crate::stages::{attacks, clients, contract, crs, hygiene, leakage};
 use crate::view::{BodyView, BodyWish, RequestView, ResponseView};
 
 /// Every stage, in the order it judges.
@@ -21,6 +21,8 @@ pub static STAGES: &[&dyn Stage] = &[
     &contract::ContractStage,
     // Every free string that the contract let through.
     &attacks::Attacks,
+    // Loaded rules last of what reads requests: they cost most, and what they add is their own names for what was found.
+    &crs::Crs,
     // Responses only.
     &leakage::Leakage,
 ];

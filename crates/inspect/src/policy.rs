@@ -11,6 +11,7 @@ use crate::known::KnownEndpoints;
 use crate::stages::attacks::AttackPolicy;
 use crate::stages::clients::ClientLists;
 use crate::stages::contract::ContractPolicy;
+use crate::stages::crs::CrsPolicy;
 use crate::stages::hygiene::HygienePolicy;
 use crate::stages::leakage::LeakagePolicy;
 use crate::view::RequestView;
@@ -84,6 +85,8 @@ pub struct Policy {
     pub known: Option<Arc<KnownEndpoints>>,
     /// Stage `attacks`.
     pub attacks: AttackPolicy,
+    /// Stage `crs`; silent when no rules are loaded.
+    pub crs: Option<CrsPolicy>,
     /// Stage `leakage`.
     pub leakage: LeakagePolicy,
 }
@@ -103,6 +106,7 @@ impl Policy {
             contract: None,
             known: None,
             attacks: AttackPolicy::default(),
+            crs: None,
             leakage: LeakagePolicy::default(),
         }
     }

@@ -82,5 +82,6 @@ pub(crate) fn settings_of_upstream(
         level: config::written::Level::Info,
         file: None,
         contracts: Vec::new(),
+        rules: Vec::new(),
     }
 }

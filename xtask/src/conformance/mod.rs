@@ -3,6 +3,7 @@
 
 mod attacks;
 pub mod corpora;
+mod crs;
 mod crs_hygiene;
 mod desync;
 mod formats;
@@ -33,6 +34,8 @@ pub enum Conformance {
     CrsHygiene(http1::Arguments),
     /// HTTP/2 and HPACK at a running gateway, frame by frame.
     H2(h2::Arguments),
+    /// The tests of the OWASP Core Rule Set, with its rules loaded.
+    Crs(crs::Arguments),
     /// JSON parsing, JSON Schema, GraphQL and XML.
     Formats(http1::Arguments),
     /// OpenAPI beside openapi-core, over valid and broken requests of real documents.
@@ -48,6 +51,7 @@ pub fn run(which: &Conformance) -> crate::Outcome {
         Conformance::Llhttp(arguments) => llhttp::run(arguments),
         Conformance::CrsHygiene(arguments) => crs_hygiene::run(arguments),
         Conformance::H2(arguments) => h2::run(arguments),
+        Conformance::Crs(arguments) => crs::run(arguments),
         Conformance::Formats(arguments) => formats::run(arguments),
         Conformance::OpenapiDiff(arguments) => openapi_diff::run(arguments),
     }

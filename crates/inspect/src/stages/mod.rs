@@ -3,5 +3,6 @@
 pub mod attacks;
 pub mod clients;
 pub mod contract;
+pub mod crs;
 pub mod hygiene;
 pub mod leakage;

@@ -25,7 +25,6 @@ reasons! {
         Introspection = "graphql-introspection", Low, "GraphQL October 2021, section 4", "a GraphQL query reads the schema";
         Scanner = "scanner", Medium, "OWASP Automated Threats OAT-014", "the request is a known scanner's probe";
         Score = "score", Medium, "CWE-20", "the learned attack score of a value is below the threshold";
-        Signature = "signature", High, "OWASP Core Rule Set", "loaded rules reached their anomaly threshold";
     }
 }
 

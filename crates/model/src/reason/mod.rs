@@ -7,6 +7,7 @@ mod access;
 mod attacks;
 mod clients;
 mod contract;
+mod crs;
 mod hygiene;
 mod leakage;
 
@@ -14,6 +15,7 @@ pub use access::AccessReason;
 pub use attacks::AttackReason;
 pub use clients::ClientReason;
 pub use contract::ContractReason;
+pub use crs::RuleReason;
 pub use hygiene::{Anomaly, Tier};
 pub use leakage::LeakReason;
 
@@ -41,6 +43,8 @@ pub enum StageId {
     Contract,
     /// Negative security: detectors, signatures, attack score.
     Attacks,
+    /// Negative security in the ecosystem's language: loaded rules.
+    Crs,
     /// Sequences, object-level access, enumeration, bots.
     Behavior,
     /// What responses give away.
@@ -49,7 +53,7 @@ pub enum StageId {
 
 impl StageId {
     /// Every stage, in order.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Hygiene,
         Self::Clients,
         Self::Overload,
@@ -59,6 +63,7 @@ impl StageId {
         Self::Access,
         Self::Contract,
         Self::Attacks,
+        Self::Crs,
         Self::Behavior,
         Self::Leakage,
     ];
@@ -75,6 +80,7 @@ impl StageId {
             Self::Access => "access",
             Self::Contract => "contract",
             Self::Attacks => "attacks",
+            Self::Crs => "crs",
             Self::Behavior => "behavior",
             Self::Leakage => "leakage",
         }
@@ -157,6 +163,8 @@ pub enum Reason {
     Contract(ContractReason),
     /// Stage `attacks`: an attack.
     Attack(AttackReason),
+    /// Stage `crs`: loaded rules.
+    Crs(RuleReason),
     /// Stage `leakage`: a response gives something away.
     Leak(LeakReason),
 }
@@ -170,6 +178,7 @@ impl Reason {
             Self::Access(reason) => reason.code(),
             Self::Contract(reason) => reason.code(),
             Self::Attack(reason) => reason.code(),
+            Self::Crs(reason) => reason.code(),
             Self::Leak(reason) => reason.code(),
         }
     }
@@ -182,6 +191,7 @@ impl Reason {
             Self::Access(_) => StageId::Access,
             Self::Contract(_) => StageId::Contract,
             Self::Attack(_) => StageId::Attacks,
+            Self::Crs(_) => StageId::Crs,
             Self::Leak(_) => StageId::Leakage,
         }
     }
@@ -194,6 +204,7 @@ impl Reason {
             Self::Access(reason) => reason.severity(),
             Self::Contract(reason) => reason.severity(),
             Self::Attack(reason) => reason.severity(),
+            Self::Crs(reason) => reason.severity(),
             Self::Leak(reason) => reason.severity(),
         }
     }
@@ -206,6 +217,7 @@ impl Reason {
             Self::Access(reason) => reason.category(),
             Self::Contract(reason) => reason.category(),
             Self::Attack(reason) => reason.category(),
+            Self::Crs(reason) => reason.category(),
             Self::Leak(_) => Category::DataLeak,
         }
     }
@@ -215,6 +227,7 @@ impl Reason {
         match self {
             Self::Hygiene(reason) => reason.status(),
             Self::Client(_) | Self::Attack(_) => 403,
+            Self::Crs(reason) => reason.status(),
             Self::Access(reason) => reason.status(),
             Self::Contract(reason) => reason.status(),
             Self::Leak(_) => 502,
@@ -229,6 +242,7 @@ impl Reason {
             Self::Access(reason) => reason.reference(),
             Self::Contract(reason) => reason.reference(),
             Self::Attack(reason) => reason.reference(),
+            Self::Crs(reason) => reason.reference(),
             Self::Leak(reason) => reason.reference(),
         }
     }
@@ -241,6 +255,7 @@ impl Reason {
             Self::Access(reason) => reason.text(),
             Self::Contract(reason) => reason.text(),
             Self::Attack(reason) => reason.text(),
+            Self::Crs(reason) => reason.text(),
             Self::Leak(reason) => reason.text(),
         }
     }
@@ -252,8 +267,9 @@ impl Reason {
         let access = AccessReason::ALL.iter().map(|&reason| Self::Access(reason));
         let contract = ContractReason::ALL.iter().map(|&reason| Self::Contract(reason));
         let attacks = AttackReason::ALL.iter().map(|&reason| Self::Attack(reason));
+        let rules = RuleReason::ALL.iter().map(|&reason| Self::Crs(reason));
         let leaks = LeakReason::ALL.iter().map(|&reason| Self::Leak(reason));
-        hygiene.chain(clients).chain(access).chain(contract).chain(attacks).chain(leaks)
+        hygiene.chain(clients).chain(access).chain(contract).chain(attacks).chain(rules).chain(leaks)
     }
 
     /// The reason with this code, as an event or an exception names it.

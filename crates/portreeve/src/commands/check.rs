@@ -28,5 +28,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
         settings.gateway.upstreams.len(),
         settings.gateway.routes.len()
     )?;
+    for loaded in &settings.rules {
+        writeln!(out, "{}", loaded.summary())?;
+        for note in &loaded.notes {
+            writeln!(out, "  {}: {}", note.position, note.message)?;
+        }
+    }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use gateway::config as to;
 use model::Mode;
@@ -29,6 +30,9 @@ pub struct Arguments {
     /// How far every stage may go: `monitor`, `block` or `off`; monitor when there is no configuration file.
     #[arg(long, value_parser = super::mode, conflicts_with = "config")]
     mode: Option<Mode>,
+    /// Rules in SecLang for every request: the folder of the OWASP Core Rule Set.
+    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    crs: Option<PathBuf>,
     /// Where everything is kept; `data` when there is no configuration file.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -49,6 +53,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let caught = signals::Signals::catch(&runtime)?;
     let settings = settings(arguments)?;
     log_to_stderr(settings.level);
+    for loaded in &settings.rules {
+        tracing::info!("{}", loaded.summary());
+        for note in &loaded.notes {
+            tracing::debug!(at = %note.position, "{}", note.message);
+        }
+    }
     let data = settings.data.clone();
     let contracts = settings.contracts.clone();
     let mut line = None;
@@ -102,6 +112,18 @@ fn settings(arguments: &Arguments) -> Result<Settings, Box<dyn std::error::Error
         }
         (None, None) => return Err("write `--upstream URL` or `--config FILE`".into()),
     };
+    if let Some(folder) = &arguments.crs {
+        let told = |problems: Vec<seclang::error::Problem>| {
+            problems.iter().map(|problem| format!("{problem}\n")).collect::<Vec<_>>().join("\n")
+        };
+        let loaded = config::rules::load(folder, seclang::Settings::default()).map_err(told)?;
+        for route in &mut settings.gateway.routes {
+            let mut policy = inspect::Policy::clone(&route.policy);
+            policy.crs = Some(inspect::stages::crs::CrsPolicy { rules: Arc::clone(&loaded.rules) });
+            route.policy = Arc::new(policy);
+        }
+        settings.rules.push(loaded);
+    }
     if let Some(data) = &arguments.data {
         settings.data.clone_from(data);
     }

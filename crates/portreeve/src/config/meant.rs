@@ -11,6 +11,7 @@ use gateway::config as to;
 use gateway::forwarded::ForwardingField;
 use inspect::policy::{Exception, Policy, StageModes};
 use inspect::stages::clients::ClientLists;
+use inspect::stages::crs::CrsPolicy;
 use model::reason::{Reason, StageId};
 use model::{ApiName, Limits, Mode, OnFailure, Timestamp};
 
@@ -18,7 +19,10 @@ use super::diagnostic::{Diagnostic, Spot, nearest};
 use super::units::{self, Parsed};
 use super::written;
 use super::yaml::{Node, Value};
-use super::{AccessLog, Observe, Settings, Tracing};
+use super::{AccessLog, LoadedRules, Observe, Settings, Tracing, rules};
+
+/// Mistakes of rules that are told; the first ones lead to the others.
+const RULE_ERRORS_MAX: usize = 10;
 
 /// Collects mistakes while settings are made.
 pub struct Meaning<'a> {
@@ -32,6 +36,8 @@ pub struct Meaning<'a> {
     pub problems: Vec<Diagnostic>,
     /// Contracts that were read.
     pub contracts: Vec<PathBuf>,
+    /// Rules that were loaded, by folder and settings: APIs that say the same share them.
+    pub rules: Vec<LoadedRules>,
 }
 
 impl Meaning<'_> {
@@ -191,6 +197,7 @@ impl Meaning<'_> {
             level: written.log.level,
             file: Some(self.file.to_owned()),
             contracts: std::mem::take(&mut self.contracts),
+            rules: std::mem::take(&mut self.rules),
         }
     }
 
@@ -490,13 +497,14 @@ impl Meaning<'_> {
     fn policy(&mut self, pointer: &str, api: &written::Api) -> Policy {
         let at = |key: &str| format!("{pointer}/{key}");
         let mut policy = Policy::new(ApiName::from(api.name.as_str()), mode(api.mode));
-        let written::Modes { hygiene, clients, contract, attacks, leakage } = &api.modes;
+        let written::Modes { hygiene, clients, contract, attacks, crs, leakage } = &api.modes;
         let mut modes = StageModes::all(mode(api.mode));
         for (stage, own) in [
             (StageId::Hygiene, hygiene),
             (StageId::Clients, clients),
             (StageId::Contract, contract),
             (StageId::Attacks, attacks),
+            (StageId::Crs, crs),
             (StageId::Leakage, leakage),
         ] {
             if let Some(own) = own {
@@ -516,7 +524,40 @@ impl Meaning<'_> {
             policy.exceptions.extend(self.exception(&at(&format!("exceptions/{index}")), exception));
         }
         policy.contract = api.contract.as_ref().and_then(|contract| self.contract(&at("contract"), contract));
+        policy.crs = api.crs.as_ref().and_then(|crs| self.crs(&at("crs"), crs));
         policy
+    }
+
+    /// Loaded rules; every mistake in them is a mistake of the configuration.
+    fn crs(&mut self, pointer: &str, written: &written::Crs) -> Option<CrsPolicy> {
+        let path = self.base.join(&written.dir);
+        for (at, exclusion) in written.exclusions.iter().enumerate() {
+            if exclusion.rules.is_some() == exclusion.tag.is_some() {
+                let message = "an exclusion names rules or a tag, one of them".to_owned();
+                let help = "write `rules: 942100` or `tag: attack-sqli`";
+                self.problem(&format!("{pointer}/exclusions/{at}"), message, help);
+                return None;
+            }
+        }
+        let settings = rules::settings(written);
+        if let Some(known) = self.rules.iter().find(|known| known.path == path && known.settings == settings) {
+            return Some(CrsPolicy { rules: Arc::clone(&known.rules) });
+        }
+        match rules::load(&path, settings) {
+            Ok(loaded) => {
+                let policy = CrsPolicy { rules: Arc::clone(&loaded.rules) };
+                self.rules.push(loaded);
+                Some(policy)
+            }
+            Err(problems) => {
+                for problem in problems.iter().take(RULE_ERRORS_MAX) {
+                    let shown = problem.to_string();
+                    let (message, place) = shown.split_once('\n').unwrap_or((&shown, ""));
+                    self.problem(&format!("{pointer}/dir"), format!("the rules cannot be loaded: {message}"), place);
+                }
+                None
+            }
+        }
     }
 
     fn exception(&mut self, pointer: &str, written: &written::Exception) -> Option<Exception> {

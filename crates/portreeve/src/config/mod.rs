@@ -7,6 +7,7 @@ mod alerts;
 pub mod diagnostic;
 pub mod form;
 pub mod meant;
+pub mod rules;
 pub mod units;
 pub mod written;
 pub mod yaml;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 pub use diagnostic::Report;
 use meant::Meaning;
+pub use rules::LoadedRules;
 
 /// Everything the program needs to know, checked.
 #[derive(Clone, Debug)]
@@ -46,6 +48,8 @@ pub struct Settings {
     pub file: Option<PathBuf>,
     /// Contract files, watched for changes along with the configuration.
     pub contracts: Vec<PathBuf>,
+    /// Rules in SecLang that were loaded.
+    pub rules: Vec<LoadedRules>,
 }
 
 /// Where traffic that others carry is shown to the learner.
@@ -187,8 +191,14 @@ pub fn parse(
     if let Some(kept) = kept {
         match serde_json::from_value::<written::Configuration>(kept) {
             Ok(written) => {
-                let mut meaning =
-                    Meaning { document: &document, file, base, problems: Vec::new(), contracts: Vec::new() };
+                let mut meaning = Meaning {
+                    document: &document,
+                    file,
+                    base,
+                    problems: Vec::new(),
+                    contracts: Vec::new(),
+                    rules: Vec::new(),
+                };
                 settings = Some(meaning.settings(&written));
                 problems.append(&mut meaning.problems);
             }

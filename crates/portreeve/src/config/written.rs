@@ -413,6 +413,8 @@ pub struct Api {
     pub refusal_status: Option<u16>,
     /// What requests and responses are held against: an OpenAPI document, or contracts by format.
     pub contract: Option<contract::Contract>,
+    /// Rules in SecLang, such as the OWASP Core Rule Set; none when absent.
+    pub crs: Option<Crs>,
     /// Lists of client addresses.
     #[serde(default)]
     pub clients: Clients,
@@ -485,8 +487,60 @@ pub struct Modes {
     pub contract: Option<Mode>,
     /// Negative security: attacks in values.
     pub attacks: Option<Mode>,
+    /// Loaded rules.
+    pub crs: Option<Mode>,
     /// What responses give away.
     pub leakage: Option<Mode>,
+}
+
+/// Rules in SecLang.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Crs {
+    /// The folder with `crs-setup.conf` and `rules` (or Debian's `/usr/share/modsecurity-crs`), or one file that includes
+    /// the rest.
+    pub dir: String,
+    /// Rules up to this level count; as the set-up file says when absent, which is 1.
+    #[schemars(range(min = 1, max = 4))]
+    pub paranoia: Option<u8>,
+    /// Rules up to this level run and are reported; `paranoia` when absent.
+    #[schemars(range(min = 1, max = 4))]
+    pub detection_paranoia: Option<u8>,
+    /// Anomaly scores from which a message is refused.
+    #[serde(default)]
+    pub thresholds: Thresholds,
+    /// Other variables of the collection `TX`, by name.
+    #[serde(default)]
+    pub variables: BTreeMap<String, String>,
+    /// Rules, or single targets of rules, that are let pass.
+    #[serde(default)]
+    pub exclusions: Vec<RuleExclusion>,
+}
+
+/// Anomaly scores from which a message is refused.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Thresholds {
+    /// Of requests; as the set-up file says when absent, which is 5.
+    #[schemars(range(min = 1))]
+    pub inbound: Option<u32>,
+    /// Of responses; as the set-up file says when absent, which is 4.
+    #[schemars(range(min = 1))]
+    pub outbound: Option<u32>,
+}
+
+/// Rules, or a single target of them, that are let pass: exactly one of `rules` and `tag`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleExclusion {
+    /// A rule number, or a range such as `942100-942199`.
+    pub rules: Option<String>,
+    /// A tag, such as `attack-sqli`.
+    pub tag: Option<String>,
+    /// Only this target, such as `ARGS:password`; the whole rule when absent.
+    pub target: Option<String>,
+    /// Only under this path prefix; everywhere when absent.
+    pub path: Option<String>,
 }
 
 /// Lists of client addresses.
