@@ -172,7 +172,7 @@ pub struct Event {
 fn teaches_not(finding: &Finding) -> bool {
     match finding.reason {
         Reason::Attack(_) => finding.confidence >= Confidence::Likely,
-        Reason::Hygiene(_) | Reason::Client(_) => finding.confidence >= Confidence::Sure,
+        Reason::Hygiene(_) | Reason::Client(_) | Reason::Crs(_) => finding.confidence >= Confidence::Sure,
         Reason::Access(_) | Reason::Contract(_) | Reason::Leak(_) => false,
     }
 }
