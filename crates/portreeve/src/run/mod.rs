@@ -11,6 +11,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod guard;
 pub mod handover;
 pub mod intake;
 pub mod keeping;
@@ -90,6 +91,9 @@ pub enum Error {
     /// The models that ship with the program are damaged.
     #[error("the learner's models cannot be read: {0}")]
     Models(String),
+    /// The admin API's own document cannot be enforced.
+    #[error("the document of the admin API cannot be enforced: {0}")]
+    AdminContract(String),
     /// A thread could not be started.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -204,6 +208,7 @@ impl Portreeve {
         let console =
             console::Settings { token: settings.admin_token.clone(), ..console::Settings::new(&settings.data) };
         let console = console::router(console, Arc::<Helm>::clone(&helm))?;
+        let console = console.layer(axum::middleware::from_fn_with_state(guard::policy()?, guard::judged));
         let admin = admin::start(admin_listener, settings.admin_token, &gateway, Arc::clone(&metrics), console)?;
         let alerts = alerts::start(
             settings.alerts,
