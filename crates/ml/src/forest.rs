@@ -147,7 +147,8 @@ impl Forest {
     fn bins(&self, row: &[f32]) -> [u8; FEATURES_MAX] {
         let mut bins = [255u8; FEATURES_MAX];
         for ((bin, list), value) in bins.iter_mut().zip(&self.thresholds).zip(row) {
-            if !value.is_nan() && !list.is_empty() {
+            // A feature without thresholds still tells what is missing from what is there.
+            if !value.is_nan() {
                 *bin = list.partition_point(|threshold| threshold < value) as u8;
             }
         }

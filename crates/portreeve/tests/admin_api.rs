@@ -26,7 +26,10 @@ fn every_answer_is_as_documented() {
         // Tokens close the open door, and the rest would be refused.
         .args(["--exclude-operation-id", "makeToken"])
         .args(["--phases=fuzzing", "--max-examples=10", "--mode=all", "--seed=1", "--rate-limit=45/s"])
-        .args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"])
+        .args([
+            "--checks",
+            "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+        ])
         .args(["-H", "X-Portreeve: 1"])
         .output()
         .unwrap();

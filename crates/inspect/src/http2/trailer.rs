@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn pseudo_fields_are_seen_however_the_block_is_cut() {
-        let ordinary: &[u8] = b"\x00\x0bgrpc-status\x010\x53\x03*/*\x40\x81\xb9\x00";
+        let ordinary: &[u8] = b"\x00\x0bgrpc-status\x010\x53\x03*/*\x40\x81\xbb\x00";
         for (tail, expected) in [
             (&b""[..], false),
             (b"\x82", true),

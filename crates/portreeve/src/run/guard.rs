@@ -114,7 +114,8 @@ mod tests {
             request = request.header("content-type", "application/json");
         }
         let (parts, ()) = request.header("x-portreeve", "1").body(()).expect("a request").into_parts();
-        refused(&policy, &parts, body.as_bytes()).map(|finding| format!("{} {}", finding.reason.code(), finding.place.text()))
+        refused(&policy, &parts, body.as_bytes())
+            .map(|finding| format!("{} {}", finding.reason.code(), finding.place.text()))
     }
 
     #[test]
