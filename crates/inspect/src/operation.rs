@@ -33,6 +33,9 @@ pub fn of_head(request: &RequestView<'_>) -> Option<Box<str>> {
 /// The operation that the body of a request names.
 pub fn of_body(request: &RequestView<'_>, body: &BodyView<'_>) -> Option<Box<str>> {
     if body.is_json() {
+        if !is_graphql_path(request.path) && !may_name(body.bytes) {
+            return None;
+        }
         let root = body.json().ok()?.root();
         // Of a batch the first one speaks for all: they share one exchange.
         let first = root.items().and_then(|mut items| items.next()).unwrap_or(root);
@@ -46,6 +49,13 @@ pub fn of_body(request: &RequestView<'_>, body: &BodyView<'_>) -> Option<Box<str
         return named(&xml::soap::envelope(&document).ok()?.message?.local);
     }
     None
+}
+
+/// True when a JSON text may hold a call: only then is it worth parsing where no stage asks for it. A key may be written
+/// with escapes, so a text that has any is not judged by its bytes.
+fn may_name(json: &[u8]) -> bool {
+    let has = |needle: &[u8]| memchr::memmem::find(json, needle).is_some();
+    has(b"\"jsonrpc\"") || has(b"\"query\"") || has(b"\\u")
 }
 
 fn is_graphql_path(path: &[u8]) -> bool {

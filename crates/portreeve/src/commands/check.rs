@@ -28,6 +28,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
         settings.gateway.upstreams.len(),
         settings.gateway.routes.len()
     )?;
+    for told in settings.unenforced() {
+        writeln!(out, "{told}")?;
+    }
     for loaded in &settings.rules {
         writeln!(out, "{}", loaded.summary())?;
         for note in &loaded.notes {

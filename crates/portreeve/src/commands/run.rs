@@ -53,6 +53,9 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let caught = signals::Signals::catch(&runtime)?;
     let settings = settings(arguments)?;
     log_to_stderr(settings.level);
+    for told in settings.unenforced() {
+        tracing::warn!("{told}");
+    }
     for loaded in &settings.rules {
         tracing::info!("{}", loaded.summary());
         for note in &loaded.notes {

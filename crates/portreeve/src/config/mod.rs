@@ -52,6 +52,18 @@ pub struct Settings {
     pub rules: Vec<LoadedRules>,
 }
 
+impl Settings {
+    /// What the contracts say that is not enforced, one sentence each.
+    pub fn unenforced(&self) -> Vec<String> {
+        let policies = self.gateway.routes.iter().filter_map(|route| route.policy.contract.as_ref());
+        let mut told: Vec<String> =
+            policies.filter_map(|contract| contract.grpc.as_ref()).flat_map(|grpc| grpc.unenforced()).collect();
+        told.sort_unstable();
+        told.dedup();
+        told
+    }
+}
+
 /// Where traffic that others carry is shown to the learner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observe {

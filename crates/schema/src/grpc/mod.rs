@@ -149,6 +149,20 @@ impl GrpcContract {
         Self::from_descriptor_set(&compiler.encode_file_descriptor_set(), limits, unknown)
     }
 
+    /// What the files say that is not enforced, one sentence for each file: field rules of `buf.validate` and of its
+    /// predecessor. Types, unknown fields and sizes are enforced all the same.
+    pub fn unenforced(&self) -> Vec<String> {
+        const RULES: [&str; 2] = ["buf/validate/validate.proto", "validate/validate.proto"];
+        let with_rules = |file: &prost_reflect::FileDescriptor| {
+            let rules = file.dependencies().find(|import| RULES.contains(&import.name()))?;
+            let (file, rules) = (file.name(), rules.name());
+            Some(format!(
+                "`{file}` imports `{rules}`: its field rules are not enforced, only types, unknown fields and sizes"
+            ))
+        };
+        self.pool.files().filter_map(|file| with_rules(&file)).collect()
+    }
+
     /// The names of all methods, `package.Service/Method`.
     pub fn methods(&self) -> Vec<String> {
         let services = self.pool.services();

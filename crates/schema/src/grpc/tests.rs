@@ -31,6 +31,27 @@ fn methods_are_found_by_path() {
 }
 
 #[test]
+fn rules_that_are_not_enforced_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("buf/validate")).unwrap();
+    std::fs::write(folder.path().join("buf/validate/validate.proto"), "syntax = \"proto3\"; package buf.validate;")
+        .unwrap();
+    let file = folder.path().join("shop.proto");
+    let import = PROTO.replacen("package shop;", "package shop; import \"buf/validate/validate.proto\";", 1);
+    std::fs::write(&file, import).unwrap();
+    let loaded = GrpcContract::from_proto_files(
+        &[file.as_path()],
+        &[folder.path()],
+        GrpcLimits::default(),
+        UnknownFields::Refuse,
+    );
+    let told = loaded.unwrap().unenforced();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("`shop.proto` imports `buf/validate/validate.proto`"), "{told:?}");
+    assert!(contract(UnknownFields::Refuse).unenforced().is_empty());
+}
+
+#[test]
 fn messages_are_judged_in_wire_format() {
     assert_eq!(judge(b""), None);
     assert_eq!(judge(b"\x0a\x02hi\x12\x02\x01\x02\x10\x05\x1a\x04\x0a\x02yo\x21\0\0\0\0\0\0\0\0\x2a\x05\x0a\x01k\x10\x07\x30\x09"), None);

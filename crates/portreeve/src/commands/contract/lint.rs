@@ -73,6 +73,7 @@ fn diagnostics(file: &Path) -> Vec<Diagnostic> {
     let suffix = file.extension().map(|suffix| suffix.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let name = file.display().to_string();
     let read = || std::fs::read(file).map_err(|error| vec![crate::config::meant::plain(&error)]);
+    let mut unenforced = Vec::new();
     let judged = match suffix.as_str() {
         "graphql" | "graphqls" | "gql" => read().and_then(|bytes| {
             let text = String::from_utf8_lossy(&bytes);
@@ -82,12 +83,12 @@ fn diagnostics(file: &Path) -> Vec<Diagnostic> {
             let folder = file.parent().unwrap_or(Path::new("")).to_path_buf();
             let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
             GrpcContract::from_proto_files(&[file], &[&folder], GrpcLimits::default(), UnknownFields::Refuse)
-                .map(|_| ())
+                .map(|contract| unenforced = contract.unenforced())
                 .map_err(|message| vec![message])
         }
         "pb" | "desc" | "protoset" => read().and_then(|bytes| {
             GrpcContract::from_descriptor_set(&bytes, GrpcLimits::default(), UnknownFields::Refuse)
-                .map(|_| ())
+                .map(|contract| unenforced = contract.unenforced())
                 .map_err(|message| vec![message])
         }),
         "wsdl" => read().and_then(|bytes| {
@@ -95,16 +96,18 @@ fn diagnostics(file: &Path) -> Vec<Diagnostic> {
         }),
         _ => return openapi(file),
     };
-    let error = |message: String| Diagnostic {
-        level: Level::Error,
-        rule: "not-enforceable",
+    let said = |level: Level, rule: &'static str, message: String| Diagnostic {
+        level,
+        rule,
         file: name.as_str().into(),
         line: 0,
         column: 0,
         pointer: "".into(),
         message: message.split_whitespace().collect::<Vec<_>>().join(" ").into(),
     };
-    judged.err().into_iter().flatten().map(error).collect()
+    let errors = judged.err().into_iter().flatten().map(|message| said(Level::Error, "not-enforceable", message));
+    let warnings = unenforced.into_iter().map(|message| said(Level::Warning, "not-enforced", message));
+    errors.chain(warnings).collect()
 }
 
 fn openapi(file: &Path) -> Vec<Diagnostic> {
