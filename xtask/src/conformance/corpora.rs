@@ -116,7 +116,8 @@ fn once_decoded(payload: &str) -> String {
     String::from_utf8_lossy(&inspect::values::decode::unescape_form(payload.as_bytes())).into_owned()
 }
 
-fn gotestwaf(folder: &Path) -> Cases {
+/// The requests of gotestwaf, attacks and legitimate ones.
+pub fn gotestwaf(folder: &Path) -> Cases {
     let mut cases = Vec::new();
     let payloads: Vec<Value> = lines(&file(folder, "gotestwaf/payloads.jsonl")?)?;
     let shown = |case: &str, index: u64| {
@@ -250,7 +251,8 @@ fn ordinary() -> Vec<Case> {
     cases
 }
 
-const AGENT: &str =
+/// The user agent of the cases that name none.
+pub const AGENT: &str =
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/122.0.0.0 Safari/537.36";
 
 fn form_post(payload: &str) -> Vec<u8> {

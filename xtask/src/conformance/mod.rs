@@ -15,6 +15,7 @@ mod json_schema;
 mod llhttp;
 mod openapi_diff;
 mod smuggler;
+mod sockets;
 mod xml;
 
 use clap::Subcommand;
@@ -36,6 +37,8 @@ pub enum Conformance {
     H2(h2::Arguments),
     /// The tests of the OWASP Core Rule Set, with its rules loaded.
     Crs(crs::Arguments),
+    /// All of these and the attacks as bytes through a running gateway.
+    Sockets(sockets::Arguments),
     /// JSON parsing, JSON Schema, GraphQL and XML.
     Formats(http1::Arguments),
     /// OpenAPI beside openapi-core, over valid and broken requests of real documents.
@@ -52,6 +55,7 @@ pub fn run(which: &Conformance) -> crate::Outcome {
         Conformance::CrsHygiene(arguments) => crs_hygiene::run(arguments),
         Conformance::H2(arguments) => h2::run(arguments),
         Conformance::Crs(arguments) => crs::run(arguments),
+        Conformance::Sockets(arguments) => sockets::run(arguments),
         Conformance::Formats(arguments) => formats::run(arguments),
         Conformance::OpenapiDiff(arguments) => openapi_diff::run(arguments),
     }

@@ -16,18 +16,12 @@ pub fn run(arguments: &Arguments) -> crate::Outcome {
     let cases = http1::lines(&arguments.corpus, "smuggler/gadgets.jsonl")?;
     let (mut refused, mut length_only, mut wrong) = (0, 0, 0);
     for case in &cases {
-        let body = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: api.example.com\r\n\r\n";
-        let template = String::from_utf8_lossy(&http1::bytes(case, "header_template_b64")?).into_owned();
-        // The template is text in which bytes above 0x7F are single; they must be so on the wire, too.
         let gadget = http1::bytes(case, "gadget_b64")?;
-        let (front, back) = split_at_gadget(&http1::bytes(case, "header_template_b64")?, &gadget)
-            .unwrap_or((template.into_bytes(), Vec::new()));
-        let fill = |part: &[u8]| replace(part, body.len());
-        let raw = [fill(&front), gadget.clone(), fill(&back), b"\r\n".to_vec(), body.as_bytes().to_vec()].concat();
+        let raw = request(case)?;
         match http1::judge(&raw).first() {
             Some(Outcome::Refused(_)) => refused += 1,
             Some(Outcome::Accepted(Framing::Length(length), _))
-                if *length == body.len() as u64 && has_no_coding(&raw) =>
+                if *length == BODY.len() as u64 && has_no_coding(&raw) =>
             {
                 length_only += 1;
                 if arguments.misses {
@@ -44,6 +38,19 @@ pub fn run(arguments: &Arguments) -> crate::Outcome {
         Table::new("smuggler", &["gadgets", "refused", "a plain field: framed by length alone", "accepted otherwise"]);
     table.rows.push([cases.len() as u64, refused, length_only, wrong].map(Cell::Count).to_vec());
     publish(&[table], arguments.json.as_deref())
+}
+
+/// What follows the head: the end of a chunked body, and a request for whoever believes in it.
+const BODY: &str = "0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: api.example.com\r\n\r\n";
+
+/// The request of a gadget, as that tool sends it.
+pub fn request(case: &serde_json::Value) -> Result<Vec<u8>, String> {
+    let template = http1::bytes(case, "header_template_b64")?;
+    let gadget = http1::bytes(case, "gadget_b64")?;
+    let (front, back) = split_at_gadget(&template, &gadget).unwrap_or((template, Vec::new()));
+    // The template is text in which bytes above 0x7F are single; they must be so on the wire, too.
+    let fill = |part: &[u8]| replace(part, BODY.len());
+    Ok([fill(&front), gadget, fill(&back), b"\r\n".to_vec(), BODY.into()].concat())
 }
 
 fn split_at_gadget(template: &[u8], gadget: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {

@@ -5,7 +5,7 @@
 //! The cases were written from the RFCs and h2spec's list of titles, not from its code, so a run of h2spec itself still says more.
 
 mod cases;
-mod wire;
+pub(super) mod wire;
 
 use std::io;
 use std::net::SocketAddr;

@@ -200,7 +200,7 @@ fn closed(error: &io::Error) -> bool {
     )
 }
 
-/// A literal field without indexing whose name is in the static table. Names up to 14, values shorter than 127.
+/// A literal field without indexing whose name is in the static table. Names up to 14.
 pub fn literal(name: u8, value: &str) -> Vec<u8> {
     let mut bytes = vec![name];
     push_text(&mut bytes, value);
@@ -216,6 +216,30 @@ pub fn field(name: &str, value: &str) -> Vec<u8> {
 }
 
 fn push_text(bytes: &mut Vec<u8>, text: &str) {
-    bytes.push(u8::try_from(text.len()).unwrap_or(0) & 0x7f);
-    bytes.extend_from_slice(text.as_bytes());
+    push_bytes(bytes, text.as_bytes());
+}
+
+/// A literal field of any bytes, without indexing, whatever HTTP thinks of them.
+pub fn raw_field(name: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0];
+    push_bytes(&mut bytes, name);
+    push_bytes(&mut bytes, value);
+    bytes
+}
+
+/// A string without Huffman coding, its length as an integer with a prefix of seven bits (RFC 7541, 5.1, 5.2).
+fn push_bytes(bytes: &mut Vec<u8>, text: &[u8]) {
+    match u8::try_from(text.len()) {
+        Ok(length) if length < 127 => bytes.push(length),
+        _ => {
+            bytes.push(127);
+            let mut rest = text.len() - 127;
+            while rest >= 128 {
+                bytes.push((rest & 127) as u8 | 128);
+                rest >>= 7;
+            }
+            bytes.push(rest as u8);
+        }
+    }
+    bytes.extend_from_slice(text);
 }

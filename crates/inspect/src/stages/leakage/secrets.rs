@@ -121,8 +121,8 @@ pub(super) fn judge(text: &[u8], index: usize, end: usize, found: &mut Found) {
     let rest = text.get(end..).unwrap_or_default();
     let length = rest.iter().take(form.most + 1).take_while(|&&byte| (form.body)(byte)).count();
     let body = rest.get(..length).unwrap_or_default();
-    // A placeholder (`xxxx`, `EXAMPLE`) is what documentation shows.
-    if (form.least..=form.most).contains(&length) && !is_placeholder(body) && checksum_holds(form, body) {
+    // A sample (`xxxx`, `EXAMPLE`) is what documentation shows.
+    if (form.least..=form.most).contains(&length) && !is_sample(body) && checksum_holds(form, body) {
         found.add(Secret, Confidence::Sure, form.what, start..end + length);
     }
 }
@@ -130,7 +130,7 @@ pub(super) fn judge(text: &[u8], index: usize, end: usize, found: &mut Found) {
 /// Longest text behind the heading of a private key that is taken to belong to it.
 const KEY_BYTES_MAX: usize = 16 * 1024;
 
-fn is_placeholder(body: &[u8]) -> bool {
+fn is_sample(body: &[u8]) -> bool {
     let mut seen = [false; 256];
     for &byte in body {
         if let Some(slot) = seen.get_mut(byte as usize) {
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_and_parts_of_words_pass() {
+    fn samples_and_parts_of_words_pass() {
         check("AKIAIOSFODNN7EXAMPLE", &[]);
         check(&format!("{}{}", "AK", "IAXXXXXXXXXXXXXXXX"), &[]);
         check(&format!("x{}{}", "AK", "IAZ7Q4LM2NB8VC5XD1"), &[]);
