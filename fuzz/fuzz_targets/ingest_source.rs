@@ -11,6 +11,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     };
     let options = Options { format, ..Options::default() };
     if let Ok(summary) = ingest::read(bytes, &options, &mut |_| {}) {
-        assert!(summary.observations <= summary.records);
+        // One packet of a capture may hold several exchanges.
+        assert!(summary.observations <= summary.records || summary.format == Some(Format::Capture));
     }
 });

@@ -17,6 +17,8 @@ pub enum Format {
     Layout(Layout),
     /// Columns named by a `#Fields:` line.
     W3c,
+    /// A capture of packets, pcap or pcapng.
+    Capture,
 }
 
 impl Format {
@@ -27,6 +29,7 @@ impl Format {
             Self::Json(shape) => shape.name(),
             Self::Layout(layout) => layout.name,
             Self::W3c => "w3c",
+            Self::Capture => "pcap",
         }
     }
 
@@ -35,6 +38,7 @@ impl Format {
         match name {
             "har" => Some(Self::Har),
             "w3c" | "cloudfront" => Some(Self::W3c),
+            "pcap" | "pcapng" => Some(Self::Capture),
             "nginx" | "apache" | "traefik" => Layout::known("combined").map(Self::Layout),
             _ => {
                 let shape = Shape::ALL.into_iter().find(|shape| shape.name() == name).map(Self::Json);
@@ -45,7 +49,7 @@ impl Format {
 
     /// Every name.
     pub fn names() -> Vec<&'static str> {
-        let mut names = vec!["har", "w3c", "cloudfront", "nginx", "apache", "traefik"];
+        let mut names = vec!["har", "pcap", "pcapng", "w3c", "cloudfront", "nginx", "apache", "traefik"];
         names.extend(Shape::ALL.iter().map(|shape| shape.name()));
         names.extend(KNOWN.iter().map(|(name, _)| *name));
         names
@@ -57,6 +61,9 @@ const LINES_MAX: usize = 50;
 
 /// Tells the format from the first lines: the one that reads most of them.
 pub fn detect(beginning: &[u8]) -> Option<Format> {
+    if crate::pcap::is_capture(beginning) {
+        return Some(Format::Capture);
+    }
     let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(beginning);
     let lines: Vec<&[u8]> = text
         .split(|&byte| byte == b'\n')

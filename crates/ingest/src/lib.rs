@@ -1,5 +1,5 @@
-//! Turns recorded traffic into the observations that live traffic makes: access logs of many products, HAR files, Portreeve's own
-//! events; plain, gzip or zstd.
+//! Turns recorded traffic into the observations that live traffic makes: access logs of many products, HAR files, captures of
+//! plain HTTP, Portreeve's own events; plain, gzip or zstd.
 //!
 //! A source is read once, front to back, in bounded memory. What cannot be read is counted and told with its line; the rest is
 //! processed. What a format cannot know (content types, sessions) stays `None` in the observation. No network here.
@@ -11,6 +11,7 @@ pub mod json;
 pub mod layout;
 pub mod lines;
 pub mod make;
+pub mod pcap;
 pub mod time;
 pub mod w3c;
 
@@ -36,7 +37,7 @@ pub struct Options {
 /// Something that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The line, from 1; 0 when it is about the source as a whole.
+    /// The line, the entry or the packet, from 1; 0 when it is about the source as a whole.
     pub line: u64,
     /// What is wrong.
     pub what: &'static str,
@@ -50,7 +51,7 @@ pub const PROBLEMS_KEPT_MAX: usize = 20;
 pub struct Summary {
     /// The format.
     pub format: Option<Format>,
-    /// Lines, or entries of a HAR file.
+    /// Lines, entries of a HAR file, packets of a capture.
     pub records: u64,
     /// Observations made.
     pub observations: u64,
@@ -111,6 +112,7 @@ pub fn read<'a>(source: impl Read + 'a, options: &Options, sink: Sink<'_>) -> Re
     };
     match &format {
         Format::Har => har::read(source, options, &mut summary, &mut counted),
+        Format::Capture => pcap::read(source, options, &mut summary, &mut counted),
         Format::Json(shape) => {
             let mut reader = json::Reader::new(*shape, options);
             source.each_line(&mut summary, &mut |line, summary| reader.line(line, summary, &mut counted));

@@ -27,6 +27,9 @@ pub struct HostContext {
     pub accepts: u32,
     /// Shapes of failed answers: hash and count, heaviest first after a while.
     errors: Vec<(u64, u32)>,
+    /// The class of the host's first label; 0 until somebody asks.
+    #[serde(skip)]
+    pub(crate) label: u8,
 }
 
 const ERROR_SHAPES_MAX: usize = 8;

@@ -17,9 +17,9 @@ use crate::judge::{Branches, judge};
 use crate::matcher::Matcher;
 use crate::models::Models;
 use crate::noise::Site;
-use crate::path::{Pieces, pieces, query_of};
+use crate::path::{path_of, pieces, query_of};
 use crate::protocol::hints;
-use crate::request::{Agent, ClassMemory, Classes, Media, Signature, signature};
+use crate::request::{Agent, ClassMemory, Classes, Media, PathLooks, Signature, host_label, signature};
 use crate::schemas::EndpointSchema;
 use crate::snapshot::Memory;
 use crate::trie::{MethodId, NodeId, Terminal, Trie, TrieLimits};
@@ -64,11 +64,30 @@ pub const ENDPOINT_MIN: f32 = 0.5;
 /// A request below this probability is no API request even at an endpoint.
 pub const REQUEST_MIN: f32 = 0.05;
 
-/// Observations that all teach schemas; later ones do when they were sampled with their bodies, and one in
-/// [`SCHEMAS_ONE_IN`] of the others.
-const SCHEMAS_ALL: u64 = 50_000;
+/// Exchanges of an endpoint since it was last judged that all teach its schema; later ones do when they failed, when
+/// they were sampled with their bodies, and one in [`SCHEMAS_ONE_IN`] of the others.
+const SCHEMAS_ALL: u32 = 256;
 /// See [`SCHEMAS_ALL`].
-const SCHEMAS_ONE_IN: u64 = 8;
+const SCHEMAS_ONE_IN: u32 = 16;
+
+/// Paths remembered; a collision only costs a second look.
+const PATHS_REMEMBERED: usize = 16 * 1024;
+/// The number of no endpoint.
+const NOT_FOUND: u32 = u32::MAX;
+
+/// What was found out about the path and method of a request the last time they came.
+#[derive(Clone, Copy, Debug, Default)]
+struct PathSeen {
+    /// A keyed hash of group, method and path.
+    key: u64,
+    looks: PathLooks,
+    /// Where insertion led, while nothing has been evicted since.
+    node: Option<NodeId>,
+    evicted: u64,
+    /// The endpoint by the last judgement; [`NOT_FOUND`] for none, `None` while nobody has asked.
+    found: Option<u32>,
+    judgement: u32,
+}
 
 /// Most exchanges kept until their endpoint is found.
 const EARLY_MAX: usize = 4_096;
@@ -93,8 +112,12 @@ pub struct Group {
     pub matcher: Matcher,
     /// The keys of `found` in the inventory.
     keys: Vec<Key>,
+    /// How many exchanges each of `found` has taught.
+    taught: Vec<u32>,
     /// The trie's sequence at the last judgement.
     judged_at: u32,
+    /// Numbers the judgements.
+    judgement: u32,
 }
 
 impl Group {
@@ -175,10 +198,11 @@ pub struct Learner {
     groups: Vec<Group>,
     group_of: HashMap<Box<str>, usize>,
     hosts: Vec<(Box<str>, usize, HostContext)>,
-    host_of: HashMap<Box<str>, usize>,
+    host_of: HashMap<Box<str>, usize, BuildPassHasher>,
     methods: Vec<Box<str>>,
     clients: Clients,
     signatures: HashMap<u64, f32, BuildPassHasher>,
+    paths: Vec<PathSeen>,
     classes: ClassMemory,
     constraints: Constraints,
     inventory: Inventory,
@@ -213,10 +237,11 @@ impl Learner {
             groups: Vec::new(),
             group_of: HashMap::new(),
             hosts: Vec::new(),
-            host_of: HashMap::new(),
+            host_of: HashMap::default(),
             methods: METHODS.iter().map(|&method| method.into()).collect(),
             clients: Clients::new(limits.clients_max),
             signatures: HashMap::default(),
+            paths: vec![PathSeen::default(); PATHS_REMEMBERED],
             classes: ClassMemory::default(),
             constraints: Constraints::default(),
             inventory: Inventory::default(),
@@ -258,7 +283,9 @@ impl Learner {
                 found: Vec::new(),
                 matcher: Matcher::default(),
                 keys: Vec::new(),
+                taught: Vec::new(),
                 judged_at: 0,
+                judgement: 0,
             });
         }
         let numbered = memory.hosts.iter().enumerate();
@@ -331,39 +358,73 @@ impl Learner {
     pub fn observe(&mut self, observation: &Observation) {
         self.observed += 1;
         let Some(host) = self.host_index(&observation.host) else { return };
-        let pieces = pieces(&observation.target);
+        let Some(group) = self.hosts.get(host).map(|host| host.1) else { return };
+        let method = self.method_id(&observation.method);
+        let mut path = self.path_seen(group, method, observation);
         let client = Clients::key(observation);
         let classes = self.classes.classes(observation);
-        let probability = self.api_probability_at(observation, &pieces, classes, host, client);
-        if let Some((_, _, context)) = self.hosts.get_mut(host) {
+        let probability = self.api_probability_at(observation, path.looks, classes, host, client);
+        let disguised = self.hosts.get_mut(host).is_some_and(|(_, _, context)| {
             context.observe(observation, classes.response);
-        }
+            context.error_shape_class(observation) == 3
+        });
         if let Some(client) = client {
             self.clients.observe(client, observation, classes.response);
         }
-        let method = self.method_id(&observation.method);
-        let disguised = self.hosts.get(host).is_some_and(|(_, _, context)| context.error_shape_class(observation) == 3);
-        let Some(group) = self.hosts.get(host).map(|host| host.1) else { return };
-        if observation.sample.is_some() || self.observed <= SCHEMAS_ALL || self.observed.is_multiple_of(SCHEMAS_ONE_IN)
-        {
-            self.learn_schema(group, observation, &pieces);
-        }
-        let Some(group) = self.groups.get_mut(group) else { return };
+        self.learn_schema(group, observation, &mut path);
         let success = (100..400).contains(&observation.status);
-        let node = if success && probability >= ADMISSION_MIN {
-            Some(group.trie.insert(&pieces, client))
-        } else {
-            group.trie.find(&pieces)
-        };
-        let Some(node) = node else { return };
-        let known =
-            group.trie.node(node).is_some_and(|node| node.terminals.iter().any(|terminal| terminal.method == method));
         let admitted = success && probability >= ADMISSION_MIN;
-        if !(known || admitted) {
-            return;
+        let Some(trie) = self.groups.get_mut(group).map(|group| &mut group.trie) else { return };
+        let node = match path.node {
+            Some(node) if admitted => {
+                trie.visit(node, client);
+                Some(node)
+            }
+            Some(node) => Some(node),
+            None if admitted => Some(trie.insert(&pieces(&observation.target), client)),
+            None => trie.find(&pieces(&observation.target)),
+        };
+        let known = node
+            .and_then(|node| trie.node(node))
+            .is_some_and(|node| node.terminals.iter().any(|terminal| terminal.method == method));
+        if let Some(node) = node.filter(|_| known || admitted)
+            && let Some(terminal) = trie.terminal(node, method)
+        {
+            record(
+                terminal,
+                observation,
+                classes,
+                &Circumstances { probability, disguised, client, host: host as u16 },
+            );
         }
-        let Some(terminal) = group.trie.terminal(node, method) else { return };
-        record(terminal, observation, classes, &Circumstances { probability, disguised, client, host: host as u16 });
+        // What a walk without growth found may be a wildcard that the next insertion would not choose.
+        path.node = node.filter(|_| admitted);
+        self.remember(group, path);
+    }
+
+    /// What is remembered of a path, or a first look at it.
+    fn path_seen(&self, group: usize, method: MethodId, observation: &Observation) -> PathSeen {
+        let path = path_of(&observation.target);
+        let key = hash_bytes(self.key ^ (group as u64) << 8 ^ u64::from(method), path.as_bytes());
+        let Some(group) = self.groups.get(group) else { return PathSeen::default() };
+        let slot = self.paths.get(key as usize % PATHS_REMEMBERED).filter(|slot| slot.key == key);
+        let Some(slot) = slot else {
+            let looks = PathLooks::of(path, &pieces(&observation.target));
+            return PathSeen { key, looks, ..PathSeen::default() };
+        };
+        let mut seen = *slot;
+        seen.node = seen.node.filter(|_| slot.evicted == group.trie.evicted);
+        seen.found = seen.found.filter(|_| slot.judgement == group.judgement);
+        seen
+    }
+
+    fn remember(&mut self, group: usize, mut path: PathSeen) {
+        let Some(group) = self.groups.get(group) else { return };
+        path.evicted = group.trie.evicted;
+        path.judgement = group.judgement;
+        if let Some(slot) = self.paths.get_mut(path.key as usize % PATHS_REMEMBERED) {
+            *slot = path;
+        }
     }
 
     /// The template of a found endpoint, parameters as `{}`, literals as most requests of its method spell them.
@@ -374,25 +435,36 @@ impl Learner {
 
     /// An exchange of a known endpoint teaches its schema; one of an endpoint that is not known yet waits for the next
     /// judgement, as far as there is room.
-    fn learn_schema(&mut self, group: usize, observation: &Observation, pieces: &Pieces<'_>) {
-        if self.teach(group, observation, pieces) || !(200..300).contains(&observation.status) || observation.suspect {
+    fn learn_schema(&mut self, group: usize, observation: &Observation, path: &mut PathSeen) {
+        let Some(judged) = self.groups.get_mut(group) else { return };
+        let found = *path.found.get_or_insert_with(|| {
+            judged.matcher.find(&observation.method, &pieces(&observation.target)).unwrap_or(NOT_FOUND)
+        });
+        if let Some(taught) = judged.taught.get_mut(found as usize) {
+            *taught = taught.saturating_add(1);
+            // Failures are rare and each status is news.
+            let success = (200..300).contains(&observation.status);
+            let sampled = observation.sample.is_some();
+            if !success || sampled || *taught <= SCHEMAS_ALL || taught.is_multiple_of(SCHEMAS_ONE_IN) {
+                self.teach(group, found, observation);
+            }
+            return;
+        }
+        if !(200..300).contains(&observation.status) || observation.suspect || self.early.len() >= EARLY_MAX {
             return;
         }
         let bytes = early_bytes(observation);
-        if self.early.len() < EARLY_MAX && self.early_bytes + bytes <= EARLY_BYTES_MAX {
+        if self.early_bytes + bytes <= EARLY_BYTES_MAX {
             self.early_bytes += bytes;
             self.early.push((group, observation.clone()));
         }
     }
 
-    fn teach(&mut self, group: usize, observation: &Observation, pieces: &Pieces<'_>) -> bool {
-        let Some(group) = self.groups.get(group) else { return false };
-        let Some(found) = group.matcher.find(&observation.method, pieces) else { return false };
-        let Some(key) = group.keys.get(found as usize) else { return false };
+    fn teach(&mut self, group: usize, found: u32, observation: &Observation) {
+        let Some(key) = self.groups.get(group).and_then(|group| group.keys.get(found as usize)) else { return };
         if let Some(known) = self.inventory.find_mut(key) {
             known.schema.observe(&key.2, observation, &self.shape_limits);
         }
-        true
     }
 
     /// What came before an endpoint was found teaches now; what still belongs nowhere is forgotten.
@@ -403,7 +475,11 @@ impl Learner {
         for (_, observation) in now {
             let bytes = early_bytes(&observation);
             self.early_bytes = self.early_bytes.saturating_sub(bytes);
-            self.teach(group, &observation, &pieces(&observation.target));
+            let pieces = pieces(&observation.target);
+            let found = self.groups.get(group).and_then(|group| group.matcher.find(&observation.method, &pieces));
+            if let Some(found) = found {
+                self.teach(group, found, &observation);
+            }
         }
     }
 
@@ -460,6 +536,8 @@ impl Learner {
         group.found = found;
         group.branches = branches;
         group.judged_at = group.trie.sequence;
+        group.judgement = group.judgement.wrapping_add(1);
+        group.taught = vec![0; group.found.len()];
         let domain = group.domain.clone();
         let found = keys(self, at);
         let mut inventory = std::mem::take(&mut self.inventory);
@@ -479,7 +557,8 @@ impl Learner {
         let group = *group;
         let found = self.groups.get(group)?.matcher.find(&observation.method, &pieces)? as usize;
         let classes = self.classes.classes(observation);
-        let probability = self.api_probability_at(observation, &pieces, classes, host, Clients::key(observation));
+        let looks = PathLooks::of(path_of(&observation.target), &pieces);
+        let probability = self.api_probability_at(observation, looks, classes, host, Clients::key(observation));
         (probability >= REQUEST_MIN).then_some(Placed { group, found, probability })
     }
 
@@ -489,13 +568,14 @@ impl Learner {
         let classes = self.classes.classes(observation);
         let client = Clients::key(observation).and_then(|key| self.clients.find(key));
         let (_, _, context) = self.hosts.get(host)?;
-        Some(signature(observation, &pieces(&observation.target), classes, context, client))
+        let looks = PathLooks::of(path_of(&observation.target), &pieces(&observation.target));
+        Some(signature(observation, looks, classes, context, client))
     }
 
     fn api_probability_at(
         &mut self,
         observation: &Observation,
-        pieces: &Pieces<'_>,
+        looks: PathLooks,
         classes: Classes,
         host: usize,
         client: Option<u64>,
@@ -506,7 +586,7 @@ impl Learner {
             return 0.0;
         }
         let client = client.and_then(|key| self.clients.find(key));
-        let signature = signature(observation, pieces, classes, context, client);
+        let signature = signature(observation, looks, classes, context, client);
         let key = hash_bytes(self.key, &signature);
         if let Some(&probability) = self.signatures.get(&key) {
             return probability;
@@ -554,13 +634,16 @@ impl Learner {
                     found: Vec::new(),
                     matcher: Matcher::default(),
                     keys: Vec::new(),
+                    taught: Vec::new(),
                     judged_at: 0,
+                    judgement: 0,
                 });
                 self.group_of.insert(domain.into(), self.groups.len() - 1);
                 self.groups.len() - 1
             }
         };
-        let context = HostContext::new(domain);
+        let mut context = HostContext::new(domain);
+        context.label = host_label(host);
         self.hosts.push((host.into(), group, context));
         self.host_of.insert(host.into(), self.hosts.len() - 1);
         Some(self.hosts.len() - 1)
@@ -569,7 +652,8 @@ impl Learner {
     /// About how many bytes the learner holds, models apart.
     pub fn bytes(&self) -> usize {
         let tries: usize = self.groups.iter().map(|group| group.trie.bytes()).sum();
-        tries + self.clients.len() * 32 + self.signatures.len() * 14 + self.hosts.len() * 200
+        let paths = self.paths.len() * size_of::<PathSeen>();
+        tries + paths + self.early_bytes + self.clients.len() * 32 + self.signatures.len() * 14 + self.hosts.len() * 200
     }
 }
 

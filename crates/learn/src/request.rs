@@ -6,6 +6,7 @@
 //! them.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use ml::hash::{BuildPassHasher, hash_bytes};
 use model::Observation;
@@ -13,6 +14,7 @@ use model::Observation;
 use crate::context::{ClientContext, HostContext};
 use crate::lexical::Form;
 use crate::path::{Pieces, query_of};
+use crate::siblings::fold_hash;
 
 /// Names of the features, in order; explanations use them.
 pub const REQUEST_FEATURES: [&str; 36] = [
@@ -483,16 +485,69 @@ const PROBE_WORDS: [&str; 30] = [
     "jmx-console",
 ];
 
-fn probe_marks(target: &str, pieces: &Pieces<'_>) -> u8 {
-    let path = crate::path::path_of(target);
-    let hidden = pieces.iter().any(|piece| !piece.joined && piece.text.starts_with('.') && piece.text.len() > 1);
-    let named =
-        pieces.iter().take(2).any(|piece| PROBE_WORDS.iter().any(|word| word.eq_ignore_ascii_case(&piece.text)));
-    let injected = path.contains("..")
-        || path.contains("%00")
-        || path.contains("%2e%2e")
-        || path.contains(['<', '>', '\'', '"', '\\', '|', '`', '{']);
-    u8::from(named) | u8::from(hidden) << 1 | u8::from(injected) << 2
+/// The word is one of [`API_WORDS`].
+const API_WORD: u8 = 1;
+/// The word is one of [`PAGE_WORDS`].
+const PAGE_WORD: u8 = 2;
+/// The word is one of [`PROBE_WORDS`].
+const PROBE_WORD: u8 = 4;
+
+/// The lists a word is in, by its hash without regard to case: one look instead of ninety comparisons.
+static WORD_LISTS: LazyLock<HashMap<u64, u8, BuildPassHasher>> = LazyLock::new(|| {
+    let mut lists: HashMap<u64, u8, BuildPassHasher> = HashMap::default();
+    for (list, words) in [(API_WORD, &API_WORDS[..]), (PAGE_WORD, &PAGE_WORDS[..]), (PROBE_WORD, &PROBE_WORDS[..])] {
+        for word in words {
+            *lists.entry(fold_hash(word)).or_default() |= list;
+        }
+    }
+    lists
+});
+
+/// What the path of a request says by itself, whoever asks and whatever the answer: worth remembering, since the same
+/// paths come again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathLooks {
+    extension: u8,
+    depth: u8,
+    api: u8,
+    version: u8,
+    page: u8,
+    probe: u8,
+    form: u8,
+    marks: u8,
+}
+
+impl PathLooks {
+    /// Looks at a path and its pieces.
+    pub fn of(path: &str, pieces: &Pieces<'_>) -> Self {
+        let mut looks =
+            Self { extension: extension_class(pieces), depth: pieces.len().min(12) as u8, ..Self::default() };
+        let (mut hidden, mut named) = (false, false);
+        for (at, piece) in pieces.iter().enumerate() {
+            let text = piece.text.as_ref();
+            hidden |= !piece.joined && text.starts_with('.') && text.len() > 1;
+            if at < 4 {
+                looks.version |= u8::from(Form::of(text) == Form::Version);
+            }
+            let lists = if at < 3 { WORD_LISTS.get(&fold_hash(text)).copied().unwrap_or(0) } else { 0 };
+            looks.api |= u8::from(lists & API_WORD > 0);
+            looks.page |= u8::from(lists & PAGE_WORD > 0 && at < 2);
+            named |= lists & PROBE_WORD > 0 && at < 2;
+        }
+        let (mut marked, mut dots) = (false, false);
+        let bytes = path.as_bytes();
+        for (at, byte) in bytes.iter().enumerate() {
+            marked |= matches!(byte, b'<' | b'>' | b'\'' | b'"' | b'\\' | b'|' | b'`' | b'{');
+            let rest = || bytes.get(at..).unwrap_or_default();
+            dots |= *byte == b'.' && rest().starts_with(b"..")
+                || *byte == b'%' && (rest().starts_with(b"%00") || rest().starts_with(b"%2e%2e"));
+        }
+        looks.probe = u8::from(named) | u8::from(hidden) << 1 | u8::from(marked || dots) << 2;
+        let last = pieces.iter().rev().find(|piece| !piece.joined).map_or("", |piece| piece.text.as_ref());
+        looks.form = Form::of(last) as u8;
+        looks.marks = last.bytes().filter(|byte| matches!(byte, b'-' | b'_')).count().min(5) as u8;
+        looks
+    }
 }
 
 fn size_class(bytes: Option<u64>) -> u8 {
@@ -522,7 +577,8 @@ pub(crate) fn share_class(part: u32, whole: u32) -> u8 {
     }
 }
 
-fn host_label(host: &str) -> u8 {
+/// The class of a host's first label, from 1.
+pub(crate) fn host_label(host: &str) -> u8 {
     let label = host.split('.').next().unwrap_or_default();
     let has = |words: &[&str]| words.iter().any(|word| label.contains(word));
     match () {
@@ -536,17 +592,11 @@ fn host_label(host: &str) -> u8 {
 /// The signature of a request in its context.
 pub fn signature(
     observation: &Observation,
-    pieces: &Pieces<'_>,
+    looks: PathLooks,
     classes: Classes,
     host: &HostContext,
     client: Option<&ClientContext>,
 ) -> Signature {
-    let first = |count: usize, words: &[&str]| {
-        pieces.iter().take(count).any(|piece| words.iter().any(|word| word.eq_ignore_ascii_case(&piece.text)))
-    };
-    let version = pieces.iter().take(4).any(|piece| Form::of(&piece.text) == Form::Version);
-    let last = pieces.iter().rev().find(|piece| !piece.joined).map_or("", |piece| piece.text.as_ref());
-    let marks = last.bytes().filter(|byte| matches!(byte, b'-' | b'_')).count().min(5) as u8;
     let query = query_of(&observation.target);
     let parameters = if query.is_empty() { 0 } else { query.split('&').count().min(4) as u8 };
     let keys = match observation.response_shape.as_deref().map(<[u64]>::len) {
@@ -594,12 +644,12 @@ pub fn signature(
         classes.agent as u8,
         referer,
         fetch,
-        extension_class(pieces),
-        pieces.len().min(12) as u8,
-        u8::from(first(3, &API_WORDS)),
-        u8::from(version),
-        u8::from(first(2, &PAGE_WORDS)),
-        probe_marks(&observation.target, pieces),
+        looks.extension,
+        looks.depth,
+        looks.api,
+        looks.version,
+        looks.page,
+        looks.probe,
         session,
         presence(observation.credential),
         presence(observation.cookie),
@@ -607,7 +657,7 @@ pub fn signature(
         size_class(observation.response_bytes),
         keys,
         parameters,
-        host_label(&observation.host),
+        if host.label == 0 { host_label(&observation.host) } else { host.label },
         share_class(host.pages, host.requests),
         share_class(host.data, host.requests),
         share_class(host.assets, host.requests),
@@ -617,8 +667,8 @@ pub fn signature(
         share_class(seen.pages, seen.requests),
         u8::from(seen.private),
         host.error_shape_class(observation),
-        Form::of(last) as u8,
-        marks,
+        looks.form,
+        looks.marks,
         share_class(host.accepts, host.requests),
         u8::from(observation.operation.is_some()),
         share_class(host.requests.saturating_sub(host.untyped), host.requests),

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use ml::hash::{BuildPassHasher, hash_bytes, mix};
+use ml::hash::{BuildPassHasher, hash_folded, mix};
 use ml::sketch::{BottomK, DistinctSmall};
 use smallvec::SmallVec;
 
@@ -93,10 +93,7 @@ pub struct Spreads(HashMap<u64, Spread, BuildPassHasher>);
 
 /// The hash of a text without regard to case.
 pub fn fold_hash(text: &str) -> u64 {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return hash_bytes(0, text.to_ascii_lowercase().as_bytes());
-    }
-    hash_bytes(0, text.as_bytes())
+    hash_folded(0, text.as_bytes())
 }
 
 impl Spreads {

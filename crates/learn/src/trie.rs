@@ -10,7 +10,7 @@ use ml::hash::{BuildPassHasher, hash_bytes, mix};
 use ml::sketch::{BottomK, DistinctSmall};
 use serde::{Deserialize, Serialize};
 
-use crate::path::Pieces;
+use crate::path::{PIECES_MAX, Pieces};
 
 /// Names a node of a trie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -313,6 +313,21 @@ impl Trie {
             self.touch(at, client);
         }
         at
+    }
+
+    /// Counts a successful request that came to a node the way it did before; the node must be one that
+    /// [`Self::insert`] gave since anything was last evicted.
+    pub fn visit(&mut self, id: NodeId, client: Option<u64>) {
+        self.sequence = self.sequence.saturating_add(1);
+        let mut at = id;
+        // A path has no more pieces; the bound is for a caller that keeps a stale node.
+        for _ in 0..=PIECES_MAX {
+            self.touch(at, client);
+            if at == ROOT {
+                break;
+            }
+            at = self.node(at).map_or(ROOT, |node| node.parent);
+        }
     }
 
     fn touch(&mut self, id: NodeId, client: Option<u64>) {

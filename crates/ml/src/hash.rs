@@ -29,6 +29,24 @@ pub fn hash_bytes(key: u64, bytes: &[u8]) -> u64 {
     fold(state ^ bytes.len() as u64, SALT_B)
 }
 
+/// The hash that [`hash_bytes`] gives for the same bytes with ASCII capitals made small.
+pub fn hash_folded(key: u64, bytes: &[u8]) -> u64 {
+    let mut state = key ^ SALT_A;
+    let mut chunks = bytes.chunks_exact(8);
+    for chunk in &mut chunks {
+        let mut word = [0u8; 8];
+        word.copy_from_slice(chunk);
+        word.make_ascii_lowercase();
+        state = fold(state ^ u64::from_le_bytes(word), SALT_B);
+    }
+    let mut word = [0u8; 8];
+    for (to, from) in word.iter_mut().zip(chunks.remainder()) {
+        *to = from.to_ascii_lowercase();
+    }
+    state = fold(state ^ u64::from_le_bytes(word), SALT_A);
+    fold(state ^ bytes.len() as u64, SALT_B)
+}
+
 /// Mixes one more word into a hash.
 pub const fn mix(hash: u64, word: u64) -> u64 {
     fold(hash ^ word ^ SALT_A, SALT_B)
@@ -69,6 +87,14 @@ mod tests {
             [hash_bytes(0, b"users"), hash_bytes(0, b"12345678"), hash_bytes(7, b"a-longer-segment-here")],
             [18_382_188_449_683_139_881, 13_775_822_336_488_113_172, 12_919_068_906_952_782_945]
         );
+    }
+
+    #[test]
+    fn case_is_folded_as_if_the_text_were_small() {
+        for text in ["", "Users", "resourceGroups", "ÄX-9aZ_KLMNOPQRS"] {
+            let small = text.to_ascii_lowercase();
+            assert_eq!(hash_folded(3, text.as_bytes()), hash_bytes(3, small.as_bytes()), "{text}");
+        }
     }
 
     #[test]
