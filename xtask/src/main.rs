@@ -54,6 +54,8 @@ enum Bench {
     Gateway(gateway_bench::Arguments),
     /// How right is endpoint discovery?
     Discovery(discovery::bench::Arguments),
+    /// What a scanner with a million paths costs the learner.
+    Learner(discovery::flood::Arguments),
 }
 
 #[derive(Subcommand)]
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Proxy(arguments)) => proxy_bench::run(&arguments),
         Task::Bench(Bench::Gateway(arguments)) => gateway_bench::run(&arguments),
         Task::Bench(Bench::Discovery(arguments)) => discovery::bench::run(&arguments),
+        Task::Bench(Bench::Learner(arguments)) => discovery::flood::run(&arguments),
         Task::Conformance(which) => conformance::run(&which),
         Task::Train(Train::AttackScore(arguments)) => attack_score::run(&arguments),
         Task::Train(Train::Discovery(arguments)) => discovery::train::run(&arguments),

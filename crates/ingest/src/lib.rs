@@ -32,6 +32,8 @@ pub struct Options {
     pub session_key: [u8; 32],
     /// The host of requests whose log does not name one.
     pub host: String,
+    /// The source grows while it is read: the format is told from what is there, not from as much as may come.
+    pub growing: bool,
 }
 
 /// Something that could not be read.
@@ -95,7 +97,8 @@ pub type Sink<'a> = &'a mut dyn FnMut(Observation);
 /// # Errors
 /// When the format is not recognised or nothing can be read at all.
 pub fn read<'a>(source: impl Read + 'a, options: &Options, sink: Sink<'_>) -> Result<Summary, Error> {
-    let source = lines::Source::new(decompressed(source)?)?;
+    let peek_bytes = if options.growing { 1 } else { lines::PEEK_BYTES };
+    let source = lines::Source::new(decompressed(source)?, peek_bytes)?;
     let format = match &options.format {
         Some(format) => format.clone(),
         None => detect::detect(source.peek()).ok_or(Error::Unrecognised)?,

@@ -9,7 +9,7 @@ pub const LINE_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// Bytes read at once.
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Bytes looked at to tell the format.
-const PEEK_BYTES: usize = 64 * 1024;
+pub const PEEK_BYTES: usize = 64 * 1024;
 
 /// A source with its beginning at hand.
 pub struct Source<'a> {
@@ -19,14 +19,14 @@ pub struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// Reads the beginning of a source.
+    /// Reads the beginning of a source, at least `peek_bytes` of it where it has as many.
     ///
     /// # Errors
     /// When not even the first byte can be read.
-    pub fn new(inner: Box<dyn Read + 'a>) -> std::io::Result<Self> {
+    pub fn new(inner: Box<dyn Read + 'a>, peek_bytes: usize) -> std::io::Result<Self> {
         let mut source = Self { inner, buffer: Vec::new(), broken: None };
         let mut chunk = vec![0; PEEK_BYTES];
-        while source.buffer.len() < PEEK_BYTES {
+        while source.buffer.len() < peek_bytes {
             match source.inner.read(&mut chunk) {
                 Ok(0) => break,
                 Ok(count) => source.buffer.extend_from_slice(chunk.get(..count).unwrap_or_default()),

@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// Seconds this thread has run: on a busy machine the clock on the wall measures the neighbours.
-fn seconds_run(since: Instant) -> f64 {
+pub fn seconds_run(since: Instant) -> f64 {
     let statistics = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
     let run: Option<f64> = statistics.split_whitespace().next().and_then(|text| text.parse().ok());
     run.map_or_else(|| since.elapsed().as_secs_f64(), |nanoseconds| nanoseconds / 1e9)

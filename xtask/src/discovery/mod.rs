@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod documents;
+pub mod flood;
 mod gbdt;
 mod lexicon;
 mod metrics;

@@ -1,5 +1,6 @@
 //! `portreeve discover`: endpoints from recorded traffic.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use schema::emit::OpenApiVersion;
 
 use super::Outcome;
 use super::endpoints::{Form, write};
+use super::follow::Following;
 use crate::learned;
 
 /// Finds endpoints in access logs, HAR files and recorded events; plain, gzip or zstd.
@@ -32,6 +34,9 @@ pub struct Arguments {
     /// Also keep what was found in the inventory of this data directory.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Keep reading: files that grow, are rotated or truncated, and files that appear in the directories. Ends with Ctrl-C.
+    #[arg(long)]
+    follow: bool,
     /// Write one OpenAPI document per host into this directory.
     #[arg(short, long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -66,13 +71,18 @@ pub fn run(arguments: &Arguments) -> Outcome {
         format: arguments.format.clone().or_else(|| arguments.log_format.clone()),
         session_key: key,
         host: arguments.host.clone(),
+        growing: false,
     };
+    if arguments.follow {
+        return follow(arguments, options);
+    }
     let mut learner = Learner::new(Models::shipped()?, LearnerLimits::default(), fastrand::u64(..));
     let mut all = Summary::default();
     let mut since = 0u64;
     for path in &sources {
         let source = open(path, &bar)?;
-        let summary = ingest::read(source, &options, &mut |observation| {
+        let summary = ingest::read(source, &options, &mut |mut observation| {
+            learn::keys::add_shape(&mut observation);
             learner.observe(&observation);
             since += 1;
             // Judging now and then lets what is known of a host weigh the requests that follow.
@@ -113,6 +123,54 @@ pub fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
+/// How often what was found is written and directories are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+/// Observations that wait between the readers and the learner.
+const WAITING_MAX: usize = 4_096;
+
+/// Reads on and on; what is found is told when it is found, and kept where it was asked for.
+fn follow(arguments: &Arguments, options: Options) -> Outcome {
+    let (out, observations) = std::sync::mpsc::sync_channel(WAITING_MAX);
+    let mut following = Following::new(&arguments.sources, options, out);
+    let mut learner = Learner::new(Models::shipped()?, LearnerLimits::default(), fastrand::u64(..));
+    let mut inventory = arguments.data.as_deref().map(store::Inventory::open).transpose()?;
+    let mut identities = learned::Identities::default();
+    let mut told: HashSet<model::EndpointId> = HashSet::new();
+    let (mut looked, mut written) = (Instant::now(), 0);
+    following.look()?;
+    loop {
+        if let Ok(mut observation) = observations.recv_timeout(LOOK / 4) {
+            learn::keys::add_shape(&mut observation);
+            learner.observe(&observation);
+        }
+        if looked.elapsed() < LOOK {
+            continue;
+        }
+        looked = Instant::now();
+        following.look()?;
+        if learner.observed == written {
+            continue;
+        }
+        written = learner.observed;
+        learner.refresh();
+        let now = crate::now();
+        let endpoints = learned::endpoints(&learner, &learner.endpoints(), &mut identities, now);
+        for stored in &endpoints {
+            let endpoint = &stored.endpoint;
+            if told.insert(endpoint.id) {
+                let line = format!("{} {}{} {}", endpoint.method, endpoint.host, endpoint.template, endpoint.operation);
+                writeln!(std::io::stdout(), "{}", learned::printable(line.trim_end()))?;
+            }
+        }
+        if let Some(inventory) = &mut inventory {
+            inventory.put_learned(now, &endpoints)?;
+        }
+        if let Some(directory) = &arguments.out {
+            write_documents(directory, &endpoints, arguments.openapi)?;
+        }
+    }
+}
+
 /// The key of session hashes: a data directory's own, so that a session has one hash in live traffic and in logs; without
 /// a data directory one that nobody keeps.
 fn session_key(data: Option<&Path>) -> Result<[u8; 32], Box<dyn std::error::Error>> {
@@ -126,7 +184,7 @@ fn session_key(data: Option<&Path>) -> Result<[u8; 32], Box<dyn std::error::Erro
 }
 
 /// Files as named; of a directory every file in it, by name.
-fn sources(named: &[PathBuf]) -> std::io::Result<Vec<PathBuf>> {
+pub fn sources(named: &[PathBuf]) -> std::io::Result<Vec<PathBuf>> {
     let mut sources = Vec::new();
     for path in named {
         if path.is_dir() {

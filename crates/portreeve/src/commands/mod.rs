@@ -6,6 +6,7 @@ mod contract;
 mod discover;
 mod endpoints;
 mod events;
+mod follow;
 mod replay;
 mod report;
 mod run;
