@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use h2::RecvStream;
 use inspect::http1::{BodyDecoder, BodyPiece};
 use inspect::stages::contract::MessageGate;
+use inspect::stages::leakage::mask::Mask;
 use model::Limits;
 use model::head::Fields;
 use model::reason::Anomaly;
@@ -385,6 +386,8 @@ pub struct ResponseBody<'c> {
     held: Option<Bytes>,
     /// Judges what is handed out, message by message.
     pub gate: Option<MessageGate>,
+    /// Makes unreadable what is to be masked of what is handed out.
+    pub mask: Option<Mask>,
     source: Source<'c>,
     idle_ms: u64,
 }
@@ -392,7 +395,7 @@ pub struct ResponseBody<'c> {
 impl<'c> ResponseBody<'c> {
     /// A body from a source; a pause longer than `idle_ms` ends it.
     pub fn new(source: Source<'c>, idle_ms: u64) -> Self {
-        Self { held: None, gate: None, source, idle_ms }
+        Self { held: None, gate: None, mask: None, source, idle_ms }
     }
 
     /// Reads up to `bytes_max` and holds them. True when that was the whole body.
@@ -427,12 +430,17 @@ impl<'c> ResponseBody<'c> {
     /// # Errors
     /// As [`next`](Self::next).
     pub fn ready(&mut self) -> Result<Option<Piece>, BodyFailure> {
-        match self.held.take() {
-            Some(held) if !held.is_empty() => gated(&mut self.gate, Piece::Data(held)).map(Some),
-            _ => match self.source.ready()? {
-                Some(piece) => gated(&mut self.gate, piece).map(Some),
-                None => Ok(None),
-            },
+        loop {
+            let piece = match self.held.take() {
+                Some(held) if !held.is_empty() => Piece::Data(held),
+                _ => match self.source.ready()? {
+                    Some(piece) => piece,
+                    None => return Ok(None),
+                },
+            };
+            if let Some(piece) = self.passed(piece)? {
+                return Ok(Some(piece));
+            }
         }
     }
 
@@ -441,13 +449,35 @@ impl<'c> ResponseBody<'c> {
     /// # Errors
     /// When the upstream breaks off or pauses too long.
     pub async fn next(&mut self) -> Result<Piece, BodyFailure> {
-        match self.held.take() {
-            Some(held) if !held.is_empty() => gated(&mut self.gate, Piece::Data(held)),
-            _ => {
-                let until = self.source.now_ms().saturating_add(self.idle_ms);
-                let piece = self.source.next(until).await?;
-                gated(&mut self.gate, piece)
+        loop {
+            let piece = match self.held.take() {
+                Some(held) if !held.is_empty() => Piece::Data(held),
+                _ => {
+                    let until = self.source.now_ms().saturating_add(self.idle_ms);
+                    self.source.next(until).await?
+                }
+            };
+            if let Some(piece) = self.passed(piece)? {
+                return Ok(piece);
             }
         }
+    }
+
+    /// Lets a piece through gate and mask; `None` when the mask keeps all of it back until more is there.
+    fn passed(&mut self, piece: Piece) -> Result<Option<Piece>, BodyFailure> {
+        let piece = gated(&mut self.gate, piece)?;
+        let Some(mask) = &mut self.mask else { return Ok(Some(piece)) };
+        let mut out = Vec::new();
+        match piece {
+            Piece::Data(data) => mask.feed(&data, &mut out),
+            Piece::End(trailers) => {
+                mask.finish(&mut out);
+                if out.is_empty() {
+                    return Ok(Some(Piece::End(trailers)));
+                }
+                self.source = Source::Ended(trailers);
+            }
+        }
+        Ok((!out.is_empty()).then(|| Piece::Data(out.into())))
     }
 }

@@ -11,6 +11,7 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use inspect::BodyWish;
 use inspect::http1::Framing;
+use inspect::stages::leakage::mask_response;
 use model::StatusSource;
 use model::head::{Known, ResponseHead};
 
@@ -170,6 +171,7 @@ fn outgoing<'a>(
         forwarding: exchange.forwarding,
         request_id: exchange.request_id.as_bytes(),
         trace: exchange.trace,
+        plain_answer: mask_response(&exchange.route.policy, &exchange.view()).is_some(),
     }
 }
 
@@ -330,6 +332,9 @@ async fn relay(
         Err(failure) => return Err(Stop::Client(failure)),
     };
     let relayed = relay_body(exchange, background, head, framing, wish, body, responder, record).await;
+    if let Some(mask) = body.mask.take() {
+        exchange.mask_findings(mask, record)?;
+    }
     match body.gate.take() {
         Some(gate) => exchange.gate_findings(gate, record).and(relayed),
         None => relayed,

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use inspect::http1::{Framing, Noted, canonical_target};
 use inspect::pipeline::{self, Step};
 use inspect::stages::contract::{self, MessageGate};
+use inspect::stages::leakage::{self, mask::Mask};
 use inspect::view::media_type;
 use inspect::{BodyView, BodyWish, ConnectionFacts, Policy, RequestView, ResponseView, decide};
 use model::head::{Known, RequestHead, ResponseHead};
@@ -299,6 +300,16 @@ impl Exchange<'_> {
         self.decided(&Step::default(), known, record)
     }
 
+    /// Takes over what was masked while a response streamed.
+    ///
+    /// # Errors
+    /// [`Stop::Refused`] when it was refused.
+    pub fn mask_findings(&self, mask: Mask, record: &mut Record) -> Result<(), Stop> {
+        let known = record.event.findings.len();
+        record.event.findings.extend(mask.into_findings());
+        self.decided(&Step::default(), known, record)
+    }
+
     /// Judges a copy of what has gone through. Only stages that do not block asked for it, so what they find is recorded
     /// and refuses nothing.
     fn judge_copy(&self, copy: &[u8], whole: bool, record: &mut Record) {
@@ -356,8 +367,10 @@ impl Exchange<'_> {
     ) -> Result<BodyWish, Stop> {
         let response = ResponseView { head };
         let step = self.judged(record, |out| pipeline::judge_response(self.policy(), &self.view(), &response, out))?;
+        let mask = leakage::mask_of_response(self.policy(), &self.view(), &response);
         if step.wish != BodyWish::Hold {
             body.gate = contract::gate_response(self.policy(), &self.view(), &response);
+            body.mask = mask;
             return Ok(step.wish);
         }
         let limit = self.snapshot.config.limits.inspect_bytes_max as usize;
@@ -368,6 +381,8 @@ impl Exchange<'_> {
         if !whole {
             body.gate = contract::gate_response(self.policy(), &self.view(), &response);
         }
+        // Only now: what was judged is the body as the upstream sent it.
+        body.mask = mask;
         Ok(BodyWish::Stream)
     }
 

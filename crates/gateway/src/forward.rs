@@ -31,6 +31,8 @@ pub struct OutgoingRequest<'a> {
     pub request_id: &'a [u8],
     /// Its trace, where tracing is configured.
     pub trace: Option<&'a Trace>,
+    /// The answer is masked on its way: it must come whole and without a content coding.
+    pub plain_answer: bool,
 }
 
 /// The fields a client named in `Connection`, which end here.
@@ -62,10 +64,17 @@ impl OutgoingRequest<'_> {
     fn copied<'s>(&'s self, options: &'s [&[u8]]) -> impl Iterator<Item = Field<'s>> {
         self.head.fields.iter().filter(move |field| {
             !ends_here(field.known)
+                && !self.stays_plain(field.known)
                 && !self.forwarding.drops(field)
                 && !self.trace.is_some_and(|trace| trace.drops(field))
                 && !options.iter().any(|option| option.eq_ignore_ascii_case(field.name))
         })
+    }
+
+    /// What would bring an answer that cannot be masked: one in a content coding, or a range, which shows a number in pieces
+    /// that nobody recognises.
+    const fn stays_plain(&self, known: Known) -> bool {
+        self.plain_answer && matches!(known, Known::AcceptEncoding | Known::Range)
     }
 
     /// Writes the head for HTTP/1.1.

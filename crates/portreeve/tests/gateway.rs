@@ -200,3 +200,106 @@ fn discover_reads_an_access_log() {
     let document = std::fs::read_to_string(folder.path().join("out/api.example.com.openapi.json")).unwrap();
     assert!(document.contains("\"openapi\": \"3.1.0\""), "{document}");
 }
+
+/// An upstream that answers with this, in pieces of a few bytes, whatever is asked; tells the heads it got.
+fn piecewise_upstream(answer: &'static str) -> (u16, std::sync::mpsc::Receiver<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (heads, read) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut head = Vec::new();
+            let mut byte = [0u8; 1];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+                head.extend_from_slice(&byte);
+            }
+            let _ = heads.send(String::from_utf8_lossy(&head).into_owned());
+            let _ = stream.set_nodelay(true);
+            for piece in answer.as_bytes().chunks(7) {
+                if stream.write_all(piece).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    (port, read)
+}
+
+fn gateway_with(upstream: u16, settings: &str) -> Gateway {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("portreeve.yaml");
+    let text = format!(
+        "listeners: [{{ address: \"127.0.0.1:0\" }}]\nupstreams: [{{ name: up, servers: [\"127.0.0.1:{upstream}\"] }}]\n\
+         apis: [{{ name: shop, upstream: up, mode: block, {settings} }}]\n\
+         admin: {{ address: \"127.0.0.1:0\" }}\nworkers: 1\ndata: {{ dir: data }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let mut command = portreeve();
+    command.arg("run").arg("--config").arg(&file);
+    Gateway::of(&mut command, folder)
+}
+
+#[test]
+fn what_is_configured_is_masked_while_it_streams() {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n\
+        {\"card\":\"4111 1111 1111 1111\",\"iban\":\"DE89370400440532013000\",\"note\":\"kept\"}";
+    let (upstream, heads) = piecewise_upstream(ANSWER);
+    let rules =
+        "leakage: { rules: [{ kinds: [card-number], action: mask, path: /cards }, { action: report, path: /cards }] }";
+    let gateway = gateway_with(upstream, rules);
+    let ask = |path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a.example\r\nAccept-Encoding: br\r\nRange: bytes=0-9\r\n");
+        let answer = exchange(gateway.addr, format!("{head}Connection: close\r\n\r\n").as_bytes());
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let masked = ask("/cards/7");
+    assert!(masked.starts_with("HTTP/1.1 200 "), "{masked}");
+    assert!(masked.contains("**** **** **** 1111") && !masked.contains("4111"), "{masked}");
+    assert!(masked.contains("DE89370400440532013000") && masked.contains("kept"), "{masked}");
+    let head = heads.recv_timeout(PATIENCE).unwrap().to_ascii_lowercase();
+    assert!(!head.contains("accept-encoding") && !head.contains("\r\nrange:"), "{head}");
+    // Elsewhere nothing is configured: the response is refused whole.
+    let refused = ask("/other");
+    assert!(refused.starts_with("HTTP/1.1 502 ") && !refused.contains("4111"), "{refused}");
+    let events = || {
+        let mut command = portreeve();
+        command.args(["events", "--since", "5m", "--json", "--data"]);
+        String::from_utf8(command.arg(gateway.data.path().join("data")).output().unwrap().stdout).unwrap()
+    };
+    wait_until("the event says what was masked", || events().contains("masked 1 times"));
+}
+
+#[test]
+fn what_cannot_be_masked_is_refused() {
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: br\r\n\
+        Content-Length: 4\r\nConnection: close\r\n\r\nabcd";
+    let (upstream, _heads) = piecewise_upstream(ANSWER);
+    let gateway = gateway_with(upstream, "leakage: { rules: [{ kinds: [secret], action: mask }] }");
+    assert_eq!(get(gateway.addr, "/").0, 502);
+}
+
+#[test]
+fn hygiene_and_sensitivity_are_configured_per_api() {
+    let gateway = gateway_with(
+        echo_upstream(),
+        "hygiene: { methods: [GET, PROPFIND], get_body: refuse, anomalies: { hygiene.field-restricted: report } }, \
+         attacks: { sensitivity: low }, \
+         exceptions: [{ reason: attacks.sql, path: /search, place: \"query:q\", until: \"2099-01-01T00:00:00Z\" }, \
+         { reason: attacks.sql, path: /old, place: \"query:q\", until: \"2020-01-01T00:00:00Z\" }]",
+    );
+    let status = |request: &str| {
+        let answer = exchange(gateway.addr, request.as_bytes());
+        String::from_utf8_lossy(&answer).get(9..12).and_then(|code| code.parse::<u16>().ok()).unwrap_or(0)
+    };
+    let of = |line: &str, more: &str| {
+        status(&format!("{line} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n{more}\r\n"))
+    };
+    assert_eq!(of("PROPFIND /a", ""), 200);
+    assert!(of("DELETE /a", "") >= 400);
+    assert!(of("GET /a", "Content-Length: 2\r\n") >= 400);
+    assert_eq!(of("GET /a", "Translate: f\r\n"), 200);
+    let attack = "%27%20UNION%20SELECT%20a,b%20FROM%20users--%20";
+    assert_eq!(of(&format!("GET /search?q={attack}"), ""), 200, "the exception lets it pass");
+    assert_eq!(of(&format!("GET /search?p={attack}"), ""), 403, "at another place it does not");
+    assert_eq!(of(&format!("GET /old?q={attack}"), ""), 403, "this one has ended");
+}

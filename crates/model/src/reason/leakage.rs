@@ -11,6 +11,7 @@ reasons! {
         CardNumber = "card-number", High, "CWE-359", "the response shows a payment card number";
         Iban = "iban", Medium, "CWE-359", "the response shows an IBAN";
         Email = "email", Low, "CWE-359", "the response shows e-mail addresses";
+        Uninspected = "uninspected", Medium, "CWE-200", "the response is in a coding in which nothing can be masked";
         NationalId = "national-id", High, "CWE-359", "the response shows a national identity number";
     }
 }

@@ -2,6 +2,7 @@
 //! collected; nothing stops at the first.
 
 mod contract;
+mod protection;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -520,6 +521,9 @@ impl Meaning<'_> {
         let allow = self.networks(&at("clients/allow"), &api.clients.allow);
         let deny = self.networks(&at("clients/deny"), &api.clients.deny);
         policy.clients = ClientLists::new(&allow, &deny);
+        policy.hygiene = self.hygiene(&at("hygiene"), &api.hygiene);
+        policy.attacks = protection::attacks(&api.attacks);
+        policy.leakage = self.leakage(&at("leakage"), &api.leakage);
         for (index, exception) in api.exceptions.iter().enumerate() {
             policy.exceptions.extend(self.exception(&at(&format!("exceptions/{index}")), exception));
         }

@@ -4,6 +4,7 @@
 //! The doc comments here are the descriptions an editor shows.
 
 pub mod contract;
+pub mod protection;
 
 use std::collections::BTreeMap;
 
@@ -418,6 +419,15 @@ pub struct Api {
     /// Lists of client addresses.
     #[serde(default)]
     pub clients: Clients,
+    /// Stage `hygiene`: which anomalies are refused, which methods and fields are allowed.
+    #[serde(default)]
+    pub hygiene: protection::Hygiene,
+    /// Stage `attacks`: how readily it is sure.
+    #[serde(default)]
+    pub attacks: protection::Attacks,
+    /// Stage `leakage`: what responses may give away, and what is masked.
+    #[serde(default)]
+    pub leakage: protection::Leakage,
     /// Findings that are let pass.
     #[serde(default)]
     pub exceptions: Vec<Exception>,

@@ -39,6 +39,7 @@ impl Stage for Hygiene {
 
     fn judge_request(&self, policy: &Policy, request: &RequestView<'_>, out: &mut Findings) {
         let policy = &policy.hygiene;
+        let from = out.len();
         judge_notes(request, out);
         judge_method(policy, request, out);
         target::judge(policy, request, out);
@@ -50,6 +51,7 @@ impl Stage for Hygiene {
                 out.push(finding(noted.anomaly, Place::RequestLine, ""));
             }
         }
+        policy.settle(out, from);
     }
 
     fn request_body_wish(&self, _policy: &Policy, request: &RequestView<'_>) -> BodyWish {
@@ -63,7 +65,9 @@ impl Stage for Hygiene {
     }
 
     fn judge_request_body(&self, policy: &Policy, request: &RequestView<'_>, body: &BodyView<'_>, out: &mut Findings) {
+        let from = out.len();
         body::judge(&policy.hygiene, request, body, out);
+        policy.hygiene.settle(out, from);
     }
 }
 

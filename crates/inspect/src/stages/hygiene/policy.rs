@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use model::finding::{Confidence, Findings};
+use model::reason::{Anomaly, Reason, Tier};
+
 /// What is done about something that some APIs use and others are attacked with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Answer {
@@ -30,6 +33,11 @@ pub struct HygienePolicy {
     /// `X-HTTP-Method-Override` and its kin on POST. On other methods, and for methods that are not allowed, they are
     /// refused unless this says `Accept`.
     pub method_override: Answer,
+    /// Anomalies of this tier and worse are refused. What two readers could frame differently is refused by the parser before,
+    /// whatever this says.
+    pub refused_from: Tier,
+    /// Single anomalies that are answered otherwise than by their tier.
+    pub answers: Vec<(Anomaly, Answer)>,
 }
 
 impl Default for HygienePolicy {
@@ -59,11 +67,43 @@ impl Default for HygienePolicy {
             ranges_max: 5,
             get_body: Answer::Report,
             method_override: Answer::Report,
+            refused_from: Tier::Ambiguous,
+            answers: Vec::new(),
         }
     }
 }
 
 impl HygienePolicy {
+    /// Sets what was found to what was configured: by the anomaly's own answer where it has one, otherwise by its tier.
+    /// `from` is where this stage's findings begin.
+    pub(super) fn settle(&self, out: &mut Findings, from: usize) {
+        if self.answers.is_empty() && self.refused_from == Tier::Ambiguous {
+            return;
+        }
+        let mut at = 0;
+        out.retain(|finding| {
+            at += 1;
+            let Reason::Hygiene(anomaly) = finding.reason else { return true };
+            if at <= from {
+                return true;
+            }
+            match self.answers.iter().find(|(own, _)| *own == anomaly) {
+                Some((_, Answer::Accept)) => return false,
+                Some((_, Answer::Report)) => finding.confidence = finding.confidence.min(Confidence::Likely),
+                Some((_, Answer::Refuse)) => finding.confidence = Confidence::Sure,
+                None if anomaly.tier() < self.refused_from => {
+                    finding.confidence = finding.confidence.min(Confidence::Likely);
+                }
+                // Stricter than usual: what is likely is enough.
+                None if self.refused_from < Tier::Ambiguous && finding.confidence == Confidence::Likely => {
+                    finding.confidence = Confidence::Sure;
+                }
+                None => {}
+            }
+            true
+        });
+    }
+
     /// True when the request's method is allowed.
     pub fn allows_method(&self, method: &[u8]) -> bool {
         if self.methods.is_empty() {
@@ -117,6 +157,33 @@ mod tests {
         let set = NameSet::new(&["Proxy", "if"]);
         assert!(set.contains(b"PROXY") && set.contains(b"If") && !set.contains(b"") && !set.contains(b"proxy-x"));
         assert!(!NameSet::default().contains(b"x"));
+    }
+
+    #[test]
+    fn tiers_and_single_answers_settle_what_was_found() {
+        use model::finding::{Finding, Place};
+        let settled = |policy: &HygienePolicy, anomaly: Anomaly, confidence| {
+            let mut out = Findings::new();
+            out.push(Finding::new(Reason::Hygiene(anomaly), confidence, Place::RequestLine, ""));
+            policy.settle(&mut out, 0);
+            out.first().map(|finding| finding.confidence)
+        };
+        let of = |tier| Anomaly::ALL.iter().copied().find(|anomaly| anomaly.tier() == tier).unwrap();
+        let (acceptable, ambiguous, severe) = (of(Tier::Acceptable), of(Tier::Ambiguous), of(Tier::Severe));
+        let severe_only = HygienePolicy { refused_from: Tier::Severe, ..HygienePolicy::default() };
+        assert_eq!(settled(&severe_only, ambiguous, Confidence::Sure), Some(Confidence::Likely));
+        assert_eq!(settled(&severe_only, severe, Confidence::Sure), Some(Confidence::Sure));
+        let strict = HygienePolicy { refused_from: Tier::Acceptable, ..HygienePolicy::default() };
+        assert_eq!(settled(&strict, acceptable, Confidence::Likely), Some(Confidence::Sure));
+        assert_eq!(settled(&strict, acceptable, Confidence::Hint), Some(Confidence::Hint));
+        for (answer, expected) in [
+            (Answer::Accept, None),
+            (Answer::Report, Some(Confidence::Likely)),
+            (Answer::Refuse, Some(Confidence::Sure)),
+        ] {
+            let policy = HygienePolicy { answers: vec![(ambiguous, answer)], ..HygienePolicy::default() };
+            assert_eq!(settled(&policy, ambiguous, Confidence::Sure), expected);
+        }
     }
 
     #[test]

@@ -8,7 +8,8 @@
 
 use std::ops::Range;
 
-use model::reason::LeakReason;
+use model::finding::{Confidence, Finding, Findings, Place};
+use model::reason::{LeakReason, Reason};
 
 use super::{Found, search};
 
@@ -24,19 +25,40 @@ pub struct Mask {
     held: Vec<u8>,
     /// The text stands inside a private key, whose end has not come yet.
     in_key: bool,
-    /// How many things were masked.
-    count: u64,
+    /// What was masked, and how often.
+    masked: Vec<(LeakReason, &'static str, u64)>,
+}
+
+/// True for kinds that can be masked: traces and database errors are sentences.
+pub const fn can_mask(reason: LeakReason) -> bool {
+    !matches!(reason, LeakReason::StackTrace | LeakReason::SqlError | LeakReason::Uninspected)
 }
 
 impl Mask {
     /// A mask over these kinds.
     pub fn new(kinds: Vec<LeakReason>) -> Self {
-        Self { kinds, held: Vec::new(), in_key: false, count: 0 }
+        Self { kinds, held: Vec::new(), in_key: false, masked: Vec::new() }
     }
 
     /// How many things were masked so far.
     pub fn count(&self) -> u64 {
-        self.count
+        self.masked.iter().map(|(_, _, count)| count).sum()
+    }
+
+    /// A finding for each kind that was masked: reported, never refused.
+    pub fn into_findings(self) -> Findings {
+        let each = self.masked.into_iter().map(|(reason, what, count)| {
+            let place = Place::ResponseBody("".into());
+            Finding::new(Reason::Leak(reason), Confidence::Likely, place, &format!("{what}, masked {count} times"))
+        });
+        each.collect()
+    }
+
+    fn note(&mut self, reason: LeakReason, what: &'static str) {
+        match self.masked.iter_mut().find(|(known, text, _)| *known == reason && *text == what) {
+            Some((_, _, count)) => *count += 1,
+            None => self.masked.push((reason, what, 1)),
+        }
     }
 
     /// Takes the next piece of the body and appends to `out` what may go on.
@@ -64,11 +86,11 @@ impl Mask {
             self.in_key = end.is_none();
             overwrite(&mut masked, 0..end.unwrap_or(cut), 0, b'*');
         }
-        for (reason, span) in found.spans.unwrap_or_default() {
-            if !self.kinds.contains(&reason) || matches!(reason, LeakReason::StackTrace | LeakReason::SqlError) {
+        for (reason, what, span) in found.spans.unwrap_or_default() {
+            if !self.kinds.contains(&reason) || !can_mask(reason) {
                 continue;
             }
-            self.count += 1;
+            self.note(reason, what);
             let shown = match reason {
                 LeakReason::CardNumber | LeakReason::Iban => SHOWN_SIGNS,
                 _ => 0,

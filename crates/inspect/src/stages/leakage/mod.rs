@@ -7,7 +7,8 @@
 //! One pass over the text finds everything: an automaton over the fragments of traces and secrets, and beside it the
 //! classes of bytes, which say where a number or an address may begin; only there are the validators asked.
 //!
-//! What is masked ([`mask`]) leaves the gateway with the same length, while it streams.
+//! What is masked ([`mask`]) leaves the gateway with the same length, while it streams. What is done about which kind, and
+//! where, is the policy's ([`LeakRule`]).
 
 mod identities;
 pub mod mask;
@@ -21,6 +22,7 @@ use std::sync::LazyLock;
 use model::finding::{Confidence, Finding, Findings, Place};
 use model::head::Known;
 use model::ids::EndpointId;
+use model::mode::Mode;
 use model::reason::{LeakReason, Reason, StageId};
 
 use mask::Mask;
@@ -40,22 +42,36 @@ pub enum Emails {
     Ignore,
 }
 
+/// What is done about a kind of thing that a response gives away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeakAction {
+    /// It is not looked for, because the API gives it out by design.
+    Allow,
+    /// It is reported, and the response goes on.
+    Report,
+    /// It is made unreadable on its way, in mode `block`; reported in both.
+    Mask,
+    /// The response is refused in mode `block` where the stage is sure.
+    #[default]
+    Block,
+}
+
 /// What may be configured of this stage.
 #[derive(Clone, Debug, Default)]
 pub struct LeakagePolicy {
     /// Whether e-mail addresses are reported.
     pub emails: Emails,
-    /// What is not looked for, because the API gives it out by design.
-    pub allowed: Vec<LeakReason>,
-    /// What is made unreadable on its way to the client, and where.
-    pub masks: Vec<Masked>,
+    /// What is done about which kinds, and where; the first that fits counts.
+    pub rules: Vec<LeakRule>,
 }
 
-/// A kind of thing that is masked in responses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Masked {
-    /// The kind. Traces and database errors are sentences and are never masked.
-    pub reason: LeakReason,
+/// What is done about some kinds of things, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeakRule {
+    /// The kinds; every kind when empty. Traces and database errors are sentences and are never masked.
+    pub kinds: Vec<LeakReason>,
+    /// What is done.
+    pub action: LeakAction,
     /// Only at this endpoint; `None` for the whole API.
     pub endpoint: Option<EndpointId>,
     /// Only under this path prefix in canonical form; empty for every path.
@@ -63,15 +79,40 @@ pub struct Masked {
 }
 
 impl LeakagePolicy {
-    /// What is masked in the response to a request; `None` when nothing is.
-    pub fn mask_at(&self, endpoint: Option<EndpointId>, path: &[u8]) -> Option<Mask> {
-        let kinds = self.masks.iter().filter(|masked| {
-            let Masked { reason: _, endpoint: at, path_prefix } = masked;
-            (at.is_none() || *at == endpoint) && path.starts_with(path_prefix.as_bytes())
-        });
-        let kinds: Vec<LeakReason> = kinds.map(|masked| masked.reason).collect();
-        (!kinds.is_empty()).then(|| Mask::new(kinds))
+    /// What is done about a kind in the response to a request.
+    pub fn action_at(&self, reason: LeakReason, endpoint: Option<EndpointId>, path: &[u8]) -> LeakAction {
+        let fits = |rule: &&LeakRule| {
+            let LeakRule { kinds, action: _, endpoint: at, path_prefix } = rule;
+            (kinds.is_empty() || kinds.contains(&reason))
+                && (at.is_none() || *at == endpoint)
+                && path.starts_with(path_prefix.as_bytes())
+        };
+        match self.rules.iter().find(fits).map(|rule| rule.action).unwrap_or_default() {
+            LeakAction::Mask if !mask::can_mask(reason) => LeakAction::Block,
+            action => action,
+        }
     }
+
+    /// The kinds masked in the response to a request.
+    fn masked_at(&self, endpoint: Option<EndpointId>, path: &[u8]) -> Vec<LeakReason> {
+        if self.rules.is_empty() {
+            return Vec::new();
+        }
+        let is_masked = |reason: &LeakReason| self.action_at(*reason, endpoint, path) == LeakAction::Mask;
+        LeakReason::ALL.iter().copied().filter(is_masked).collect()
+    }
+}
+
+/// The mask over the response to a request, where the stage blocks and something is masked there.
+pub fn mask_response(policy: &Policy, request: &RequestView<'_>) -> Option<Mask> {
+    let kinds = policy.leakage.masked_at(request.endpoint, request.path);
+    (!kinds.is_empty() && policy.modes_for(request).of(StageId::Leakage) == Mode::Block).then(|| Mask::new(kinds))
+}
+
+/// As [`mask_response`], for a response whose body has values that can be read.
+pub fn mask_of_response(policy: &Policy, request: &RequestView<'_>, response: &ResponseView<'_>) -> Option<Mask> {
+    let media = response.head.fields.first(Known::ContentType).map(media_type).unwrap_or_default();
+    mask_response(policy, request).filter(|_| !is_opaque(&media))
 }
 
 /// The stage.
@@ -82,29 +123,52 @@ impl Stage for Leakage {
         StageId::Leakage
     }
 
-    fn response_body_wish(
-        &self,
-        _policy: &Policy,
-        _request: &RequestView<'_>,
-        response: &ResponseView<'_>,
-    ) -> BodyWish {
+    fn response_body_wish(&self, policy: &Policy, request: &RequestView<'_>, response: &ResponseView<'_>) -> BodyWish {
         let media = response.head.fields.first(Known::ContentType).map(media_type).unwrap_or_default();
         // What is sent as it is made must not wait for its end.
-        if is_opaque(&media) || media == "text/event-stream" { BodyWish::Stream } else { BodyWish::Hold }
+        if is_opaque(&media) || media == "text/event-stream" {
+            return BodyWish::Stream;
+        }
+        let refuses = |reason: &LeakReason| {
+            policy.leakage.action_at(*reason, request.endpoint, request.path) == LeakAction::Block
+        };
+        // Where nothing is refused nothing need be held: a copy is reported of, and the mask works while the body streams.
+        if LeakReason::ALL.iter().any(refuses) { BodyWish::Hold } else { BodyWish::Copy }
+    }
+
+    fn judge_response(
+        &self,
+        policy: &Policy,
+        request: &RequestView<'_>,
+        response: &ResponseView<'_>,
+        out: &mut Findings,
+    ) {
+        if policy.leakage.masked_at(request.endpoint, request.path).is_empty() || !is_encoded(response) {
+            return;
+        }
+        // The request was sent on without Accept-Encoding; an upstream that encodes all the same would pass the mask.
+        let place = Place::ResponseHeader("content-encoding".into());
+        out.push(Finding::new(Reason::Leak(LeakReason::Uninspected), Confidence::Sure, place, ""));
     }
 
     fn judge_response_body(
         &self,
         policy: &Policy,
-        _request: &RequestView<'_>,
+        request: &RequestView<'_>,
         _response: &ResponseView<'_>,
         body: &BodyView<'_>,
         out: &mut Findings,
     ) {
-        for leak in leaks(body.bytes) {
-            if policy.leakage.allowed.contains(&leak.reason)
-                || leak.reason == LeakReason::Email && policy.leakage.emails == Emails::Ignore
-            {
+        let is_blocking = policy.modes_for(request).of(StageId::Leakage) == Mode::Block;
+        for mut leak in leaks(body.bytes) {
+            match policy.leakage.action_at(leak.reason, request.endpoint, request.path) {
+                LeakAction::Allow => continue,
+                // The mask itself reports what it masks.
+                LeakAction::Mask if is_blocking => continue,
+                LeakAction::Mask | LeakAction::Report => leak.confidence = leak.confidence.min(Confidence::Likely),
+                LeakAction::Block => {}
+            }
+            if leak.reason == LeakReason::Email && policy.leakage.emails == Emails::Ignore {
                 continue;
             }
             let evidence =
@@ -117,6 +181,12 @@ impl Stage for Leakage {
             ));
         }
     }
+}
+
+/// True when the body of a response is in a content coding.
+pub fn is_encoded(response: &ResponseView<'_>) -> bool {
+    let mut codings = response.head.fields.all(Known::ContentEncoding);
+    codings.any(|coding| !coding.trim_ascii().is_empty() && !coding.trim_ascii().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Something a text gives away.
@@ -207,13 +277,13 @@ fn search(text: &[u8], found: &mut Found) {
 pub(super) struct Found {
     leaks: Vec<Leak>,
     /// Where, when that is asked for.
-    spans: Option<Vec<(LeakReason, Range<usize>)>>,
+    spans: Option<Vec<(LeakReason, &'static str, Range<usize>)>>,
 }
 
 impl Found {
     fn add(&mut self, reason: LeakReason, confidence: Confidence, what: &'static str, span: Range<usize>) {
         if let Some(spans) = &mut self.spans {
-            spans.push((reason, span));
+            spans.push((reason, what, span));
         }
         match self.leaks.iter_mut().find(|leak| leak.reason == reason && leak.what == what) {
             Some(leak) => {
