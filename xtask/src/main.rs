@@ -5,6 +5,7 @@
 mod attack_score;
 mod check;
 mod conformance;
+mod console_bench;
 mod discovery;
 mod gateway_bench;
 mod processes;
@@ -52,6 +53,8 @@ enum Bench {
     Proxy(proxy_bench::Arguments),
     /// Start, memory, idle connections and recording of the gateway alone.
     Gateway(gateway_bench::Arguments),
+    /// The admin API over a large store, and traffic beside heavy queries.
+    Console(console_bench::Arguments),
     /// How right is endpoint discovery?
     Discovery(discovery::bench::Arguments),
     /// What a scanner with a million paths costs the learner.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Check(arguments) => check::run(&arguments),
         Task::Bench(Bench::Proxy(arguments)) => proxy_bench::run(&arguments),
         Task::Bench(Bench::Gateway(arguments)) => gateway_bench::run(&arguments),
+        Task::Bench(Bench::Console(arguments)) => console_bench::run(&arguments),
         Task::Bench(Bench::Discovery(arguments)) => discovery::bench::run(&arguments),
         Task::Bench(Bench::Learner(arguments)) => discovery::flood::run(&arguments),
         Task::Conformance(which) => conformance::run(&which),

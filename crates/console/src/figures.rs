@@ -92,7 +92,7 @@ impl Durations {
 }
 
 /// A number with a name.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Named {
     /// What is counted.
     pub name: String,

@@ -24,6 +24,7 @@ mod auth;
 mod call;
 mod document;
 mod figures;
+pub mod incidents;
 pub mod overrides;
 mod problem;
 mod range;

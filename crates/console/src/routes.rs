@@ -10,7 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use crate::Shared;
 use crate::api::{
-    audit, config, endpoints, events, exceptions, health, learner, overview, policy, sessions, threats, tokens, whatif,
+    audit, config, endpoints, events, exceptions, health, incidents, learner, overview, policy, sessions, threats,
+    tokens, whatif,
 };
 use crate::assets;
 use crate::auth::{Role, guard};
@@ -135,6 +136,9 @@ pub(crate) static ROUTES: &[Route] = &[
     route("GET", "/api/v1/threats", Viewer, "threats", "Findings over time, by reason, client, endpoint and place")
         .args::<threats::ThreatArgs>()
         .gives::<threats::Threats>(|| get(threats::show)),
+    route("GET", "/api/v1/incidents", Viewer, "incidents", "Exchanges with findings, grouped by who sent them")
+        .args::<incidents::IncidentArgs>()
+        .gives::<incidents::IncidentList>(|| get(incidents::list)),
     route("GET", "/api/v1/reasons", Viewer, "reasons", "Every reason a finding can have")
         .gives::<threats::ReasonList>(|| get(threats::reasons)),
     route("GET", "/api/v1/sessions", Viewer, "sessions", "Sessions and clients")

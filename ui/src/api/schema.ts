@@ -444,6 +444,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Exchanges with findings, grouped by who sent them
+         * @description Needs the role `viewer`.
+         */
+        get: operations["incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -732,6 +752,20 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description The learned contract that a saved endpoint is held to. */
+        Accepted: {
+            /** @description How far it goes. */
+            mode: components["schemas"]["ModeName"];
+            /** @description The OpenAPI operation. */
+            operation: unknown;
+            /**
+             * Format: int64
+             * @description When it was taken from what was learned, in seconds since the epoch.
+             */
+            taken_s: number;
+            /** @description Who took it. */
+            who: string;
+        };
         /** @description A piece of advice. */
         Advice: {
             /** @description Why. */
@@ -997,6 +1031,8 @@ export interface components {
         Decision: {
             /** @description The version of the API. */
             api_version?: string | null;
+            /** @description How far the learned contract of a saved endpoint goes. A contract begins in `monitor`. */
+            contract?: components["schemas"]["ModeName"] | null;
             /** @description All its labels. */
             labels?: string[] | null;
             /** @description The mode of every stage here: `off`, `monitor`, `block`; empty for the API's. */
@@ -1005,6 +1041,8 @@ export interface components {
             note?: string | null;
             /** @description Who is responsible. */
             owner?: string | null;
+            /** @description Take what is learned by now as the contract, where there is one already. */
+            renew_contract?: boolean | null;
             /** @description `review`, `saved` or `ignored`. */
             state?: components["schemas"]["DecidedState"] | null;
         };
@@ -1058,6 +1096,8 @@ export interface components {
         };
         /** @description Everything about one endpoint. */
         EndpointDetail: {
+            /** @description The learned contract it is held to. */
+            accepted?: components["schemas"]["Accepted"] | null;
             /** @description The version of the API. */
             api_version: string;
             /** @description Its history, the latest change first. */
@@ -1083,7 +1123,7 @@ export interface components {
             removed_s?: number | null;
             /** @description The endpoint that took its place. */
             replaced_by?: string | null;
-            /** @description Its risk and what it rests on. */
+            /** @description Its risk, what it rests on, and where traffic and contract differ. */
             risk: unknown;
             /** @description Its learned schema: an OpenAPI operation. */
             schema: unknown;
@@ -1136,7 +1176,10 @@ export interface components {
              * @description Exchanges ever.
              */
             requests_ever: number;
-            /** @description What stands out: `shadow`, `orphan`, `zombie`, `missing-auth`, `mixed-auth`, `open-write`. */
+            /**
+             * @description What stands out: `shadow`, `orphan`, `zombie`, `missing-auth`, `mixed-auth`, `open-write`, `sensitive-data`, and drift such as
+             *     `undocumented-parameter`, `wrong-type`, `undeclared-status`.
+             */
             signals: string[];
             /** @description `provisional`, `review`, `saved` or `ignored`. */
             state: string;
@@ -1386,6 +1429,73 @@ export interface components {
             now_s: number;
             /** @description The data directory. */
             store: components["schemas"]["StoreState"];
+        };
+        /** @description What one attacker did. */
+        Incident: {
+            /** @description The first clients by address. */
+            client_names: string[];
+            /**
+             * Format: uint64
+             * @description Different clients, and the first of them by address.
+             */
+            clients: number;
+            /**
+             * Format: uint64
+             * @description Different endpoints.
+             */
+            endpoints: number;
+            /**
+             * Format: uint64
+             * @description Exchanges with findings.
+             */
+            exchanges: number;
+            /** @description The filter that means its exchanges, together with the range of time. */
+            filter: string;
+            /**
+             * Format: int64
+             * @description When it began, in seconds since the epoch.
+             */
+            first_s: number;
+            /** @description The request id of its first exchange: the same as long as that is kept. */
+            id: string;
+            /**
+             * Format: int64
+             * @description Its latest exchange.
+             */
+            last_s: number;
+            /** @description Exchanges by reason, the most frequent first. */
+            reasons: components["schemas"]["Named"][];
+            /**
+             * Format: uint64
+             * @description Of them refused.
+             */
+            refused: number;
+            /**
+             * Format: uint64
+             * @description Different sessions.
+             */
+            sessions: number;
+            /** @description `info`, `low`, `medium`, `high` or `critical`: of its gravest finding. */
+            severity: string;
+            /**
+             * Format: uint64
+             * @description Of them answered with 2xx: what may have worked.
+             */
+            succeeded: number;
+        };
+        /** @description Incidents. */
+        IncidentList: {
+            /** @description The range. */
+            covered: components["schemas"]["Covered"];
+            /**
+             * Format: uint
+             * @description Exchanges with findings that were grouped.
+             */
+            exchanges: number;
+            /** @description The gravest first, then the latest. */
+            incidents: components["schemas"]["Incident"][];
+            /** @description True when only the latest exchanges or the gravest incidents are here. */
+            truncated: boolean;
         };
         /** @description Endpoints by state. */
         InventoryCounts: {
@@ -2846,6 +2956,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Done"];
+                };
+            };
+            /** @description A problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    incidents: {
+        parameters: {
+            query?: {
+                /** @description Which exchanges, such as `category=injection`. */
+                filter?: string;
+                /** @description The first moment: `24h`, `7d`, a time, or seconds since the epoch; `24h` when absent. */
+                since?: string;
+                /** @description The first moment after; now when absent. */
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The answer */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentList"];
                 };
             };
             /** @description A problem */

@@ -42,7 +42,7 @@ export function EndpointPage({ id }: { id: string }) {
       <div className="title">
         <p className="name"><Method name={line.method} /> <span className="soft">{line.host}</span>{line.template} {line.operation}</p>
         <p className="tags"><Tag>{line.state}</Tag>{line.signals.map((name) => <Tag key={name}>{name}</Tag>)}{line.labels.map((name) => <Tag key={name} tone="label">{name}</Tag>)}
-          <span className="soft">{line.api || "in no API"} · {line.protocol} · first seen {ago(line.first_seen_s)} · found by {line.origins.join(", ") || "nobody"} · {(line.confidence * 100).toFixed(0)} % sure</span></p>
+          <span className="soft">{line.api && `${line.api} · `}{line.protocol} · first seen {ago(line.first_seen_s)} · found by {line.origins.join(", ") || "nobody"} · {(line.confidence * 100).toFixed(0)} % sure</span></p>
         {data.removed_s && <p className="trouble">Removed {when(data.removed_s)}{data.replaced_by && <>; <Link to={`/endpoints/${data.replaced_by}`}>{data.replaced_by}</Link> took its place</>}.</p>}
       </div>
       <div className="controls"><RangePicker /><Link to={events("")} className="button">Events</Link></div>

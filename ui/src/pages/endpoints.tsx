@@ -37,6 +37,13 @@ export const columns: ColumnDef<Line>[] = [
   { id: "seen", header: "Last seen", accessorFn: (line) => line.last_seen_s, cell: ({ row }) => ago(row.original.last_seen_s) },
 ];
 
+/** Whether a signal, or one of the groups that the report counts, holds for an endpoint. */
+function stands(line: Line, signal: string): boolean {
+  if (signal === "writes") return ["POST", "PUT", "PATCH", "DELETE"].includes(line.method);
+  if (signal === "only-learning") return line.origins.length === 1 && line.origins[0] === "learning";
+  return line.signals.includes(signal);
+}
+
 export function Endpoints() {
   const [since] = useSince();
   const [text, setText] = useParam("text");
@@ -50,7 +57,7 @@ export function Endpoints() {
     const wanted = text.toLowerCase();
     return (all ?? []).filter(
       (line) =>
-        (!state || line.state === state) && (!api || line.api === api) && (!signal || line.signals.includes(signal)) &&
+        (!state || line.state === state) && (!api || line.api === api) && (!signal || stands(line, signal)) &&
         (!wanted || `${line.method} ${line.host}${line.template} ${line.labels.join(" ")} ${line.owner}`.toLowerCase().includes(wanted)),
     );
   }, [all, text, state, api, signal]);
@@ -61,7 +68,7 @@ export function Endpoints() {
         <label className="field grow"><span>Find</span><input type="search" value={text} placeholder="method, host, path, label, owner" onChange={(event) => setText(event.target.value)} /></label>
         <Choice label="API" value={api} set={setApi} options={apis} />
         <Choice label="State" value={state} set={setState} options={["review", "saved", "provisional", "ignored"]} />
-        <Choice label="Signal" value={signal} set={setSignal} options={["shadow", "orphan", "zombie", "missing-auth", "mixed-auth", "open-write"]} />
+        <Choice label="Signal" value={signal} set={setSignal} options={["shadow", "orphan", "zombie", "missing-auth", "mixed-auth", "open-write", "writes", "only-learning"]} />
         <RangePicker />
       </div>
       <Panel title={`${rows.length} endpoints`} note={loaded.data?.truncated ? "Only the first 5,000 are shown." : undefined}>

@@ -3,11 +3,20 @@ import { change, count, exact, when } from "../format";
 import { Link, Panel, RangePicker, Stat, Tag, Trouble, Waiting, useSince } from "../parts/basics";
 import { useLoad } from "../state";
 
+/** Figures of the inventory, and the endpoints behind them. */
+const INVENTORY: Record<string, string> = {
+  "only-learning": "/endpoints?signal=only-learning",
+  shadow: "/endpoints?signal=shadow",
+  orphan: "/endpoints?signal=orphan",
+  "write-endpoints": "/endpoints?signal=writes",
+  "write-apis": "/endpoints?signal=writes",
+};
+
 export function ReportPage() {
   const [since] = useSince("7d");
   const loaded = useLoad(`report ${since}`, (signal) => read("/api/v1/report", { query: { since }, signal }), 60_000);
   const report = loaded.data;
-  const behind = (filter: string) => (filter ? `/events?since=${since}&filter=${encodeURIComponent(filter)}` : "/endpoints");
+  const behind = (filter: string) => `/events?since=${since}&filter=${encodeURIComponent(filter)}`;
   const save = (format: "html" | "md" | "json") => download(address("/api/v1/report", {}, { since, format }), `state-of-your-apis.${format}`);
   return (
     <>
@@ -20,12 +29,12 @@ export function ReportPage() {
       {!report ? loaded.loading && <Waiting /> : (
         <article className="report">
           <p className="report-title">The state of your APIs</p>
-          <p className="soft">{when(report.covered.since_s)} to {when(report.covered.until_s)} · {exact(report.figures.requests)} requests, {change(report.figures.requests, report.previous.requests)}</p>
+          <p className="soft">{when(report.covered.since_s)} to {when(Math.min(report.covered.until_s, report.made_s))} · {exact(report.figures.requests)} requests, {change(report.figures.requests, report.previous.requests)}</p>
           {report.headlines.length === 0 && <p className="empty">Nothing was recorded yet.</p>}
           <div className="stats">
             {report.headlines.map((line) => (
               <Stat
-                key={line.id} label={line.title} value={line.percent === null || line.percent === undefined ? "–" : `${line.percent.toFixed(1)} %`} to={behind(line.filter)}
+                key={line.id} label={line.title} value={line.percent === null || line.percent === undefined ? "–" : `${line.percent.toFixed(1)} %`} to={INVENTORY[line.id] ? `${INVENTORY[line.id]}&since=${since}` : behind(line.filter)}
                 note={<>{count(line.part)} of {count(line.whole)}{line.published_percent ? <> · published 2024: {line.published_percent} %</> : null}</>}
               />
             ))}
@@ -43,7 +52,7 @@ export function ReportPage() {
                 <ul className="bars">
                   {ranking.lines.map((line) => (
                     <li key={line.name}>
-                      <span className="name">{line.filter ? <Link to={behind(line.filter)}>{line.name}</Link> : line.name}</span>
+                      <span className="name">{line.filter ? <Link to={behind(line.filter)}>{line.name}</Link> : ranking.id === "labels" ? <Link to={`/endpoints?since=${since}&text=${encodeURIComponent(line.name)}`}>{line.name}</Link> : line.name}</span>
                       <span className="number">{count(line.count)} <span className="soft">{line.percent.toFixed(1)} %</span></span>
                       <span className="bar" aria-hidden="true"><span style={{ width: `${line.percent}%` }} /></span>
                     </li>

@@ -23,10 +23,9 @@ export function Chart({ label, times, lines, format = String, height = 190, bars
         height,
         cursor: { points: { size: 6 }, drag: { x: false, y: false } },
         legend: { live: true },
-        // One step alone would be stretched over years.
         scales: { x: { time: true, range: (_, min, max) => (max - min < 240 ? [min - 120, max + 120] : [min, max]) }, y: { range: (_, min, max) => [Math.min(0, min), Math.max(max * 1.08, 1)] } },
         axes: [
-          { ...axis, space: 70, values: (_, splits, __, ___, step) => splits.map((at) => moment(at, step)) },
+          { ...axis, space: 70, values: (_, splits, __, ___, step) => splits.map((at, index) => { const text = moment(at, step); return index > 0 && text === moment(splits[index - 1], step) ? "" : text; }) },
           { ...axis, size: 58, values: (_, splits) => splits.map((value) => format(value)) },
         ],
         series: [
@@ -43,7 +42,8 @@ export function Chart({ label, times, lines, format = String, height = 190, bars
           })),
         ],
       },
-      [times, ...lines.map((line) => line.values)] as uPlot.AlignedData,
+      // uPlot stretches one step alone over years: an empty step beside it keeps the axis short.
+      (times.length === 1 ? [[times[0], times[0] + 60], ...lines.map((line) => [...line.values, null])] : [times, ...lines.map((line) => line.values)]) as uPlot.AlignedData,
       element,
     );
     const watcher = new ResizeObserver(() => plot.setSize({ width: element.clientWidth, height }));

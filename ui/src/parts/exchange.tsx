@@ -37,7 +37,7 @@ export function Exchanges({ events, endpoints, open }: { events: Exchange[]; end
               </td>
               <td className="number"><Status code={event.status} />{event.status_source === "gateway" && <span className="soft"> ours</span>}</td>
               <td><Tag>{event.verdict ?? "pass"}</Tag></td>
-              <td className="tags">{event.findings.slice(0, 3).map((finding, index) => <Tag key={index}>{finding.reason}</Tag>)}{event.findings.length > 3 && <span>+{event.findings.length - 3}</span>}</td>
+              <td className="tags"><Reasons of={event} /></td>
               <td className="nowrap">{event.client}</td>
               <td className="nowrap">{event.session ? <Link to={`/sessions/${event.session}`}><code>{event.session.slice(0, 8)}</code></Link> : <span className="soft">none</span>}</td>
               <td className="number nowrap">{duration(event.total_us)}</td>
@@ -97,6 +97,14 @@ export function ExchangeDialog({ id, nearS, onClose }: { id: string; nearS?: num
       )}
     </Dialog>
   );
+}
+
+/** The reasons of an exchange, each once with how often. */
+function Reasons({ of: { findings } }: { of: Exchange }) {
+  const times = new Map<string, number>();
+  for (const finding of findings) times.set(finding.reason, (times.get(finding.reason) ?? 0) + 1);
+  const all = [...times];
+  return <>{all.slice(0, 3).map(([reason, often]) => <Tag key={reason}>{often > 1 ? `${reason} × ${often}` : reason}</Tag>)}{all.length > 3 && <span>+{all.length - 3}</span>}</>;
 }
 
 function Allow({ event, finding }: { event: Exchange; finding: Exchange["findings"][number] }) {

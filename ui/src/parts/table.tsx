@@ -40,7 +40,7 @@ export function Table<T>({ caption, rows, columns, sort = [], pageSize = 50, sel
   const pages = table.getPageCount();
   return (
     <>
-      <div className="scroll" tabIndex={0} role="region" aria-label={caption}>
+      <div className="scroll cards" tabIndex={0} role="region" aria-label={caption}>
         <table>
           <caption className="hidden">{caption}</caption>
           <thead>
@@ -75,7 +75,7 @@ export function Table<T>({ caption, rows, columns, sort = [], pageSize = 50, sel
             {table.getRowModel().rows.map((row) => (
               <tr key={row.id} className={row.getIsSelected() ? "selected" : ""}>
                 {row.getVisibleCells().map((cell) => (
-                  <td key={cell.id} className={cell.column.columnDef.meta === "number" ? "number" : ""}>
+                  <td key={cell.id} data-label={typeof cell.column.columnDef.header === "string" ? cell.column.columnDef.header : undefined} className={cell.column.columnDef.meta === "number" ? "number" : ""}>
                     {flexRender(cell.column.columnDef.cell, cell.getContext())}
                   </td>
                 ))}

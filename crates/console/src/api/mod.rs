@@ -6,6 +6,7 @@ pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod exceptions;
 pub(crate) mod health;
+pub(crate) mod incidents;
 pub(crate) mod learner;
 pub(crate) mod overview;
 pub(crate) mod policy;

@@ -5,14 +5,15 @@ use axum::extract::State;
 use model::Reason;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use store::StoreError;
 use store::query::{Direction, Field, Filter, Group, Measure, Order, Query};
 use store::rollup::{Range, Scope};
 
 use super::events::{QueryAnswer, answer, filter};
-use crate::Shared;
 use crate::call::{Args, Reply, blocking};
 use crate::figures::{Covered, Named, named};
 use crate::range::range;
+use crate::{Console, Shared};
 
 /// Which threats.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -51,7 +52,8 @@ pub(crate) async fn show(State(console): State<Shared>, Args(args): Args<ThreatA
     let range = range(args.since.as_deref(), args.until.as_deref(), console.now())?;
     // A finding has a reason, so `reason=*` means every exchange with findings.
     let found = Filter::All(vec![filter(Some("reason=*"))?, filter(args.filter.as_deref())?]);
-    let step_s = step_s(range);
+    let drawn = blocking(&console, move |console| Ok(drawn(console, range)?)).await?;
+    let step_s = step_s(drawn);
     let ask = |group_by: Vec<Group>, measures: Vec<Measure>, limit: usize| Query {
         since: range.since,
         until: range.until,
@@ -84,6 +86,12 @@ pub(crate) async fn show(State(console): State<Shared>, Args(args): Args<ThreatA
         by_endpoint: answer(&console, &top(Field::Endpoint)).await?,
         by_place: answer(&console, &top(Field::Place)).await?,
     }))
+}
+
+/// The part of a range that has traffic: a chart of a day of which ten minutes are recorded shows those ten minutes.
+fn drawn(console: &Console, range: Range) -> Result<Range, StoreError> {
+    let first = console.rollups()?.map(|rollups| rollups.first_in(range)).transpose()?.flatten();
+    Ok(Range { since: first.map_or(range.since, |first| first.max(range.since)), until: range.until })
 }
 
 /// A step that gives a chart of about sixty points.

@@ -15,7 +15,7 @@ pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[Store
     if figures.would_refuse > 0 {
         add(
             "high",
-            "Preview mode `block` for the stages that found something, then switch it on".to_owned(),
+            "Preview blocking for the stages that found something, then switch it on".to_owned(),
             format!("{} requests were carried that would have been refused", grouped(figures.would_refuse)),
             "/policy",
         );

@@ -19,7 +19,7 @@ meter { width: 8rem } li { margin: .3rem 0 } b.high { color: #c42b1c } @media (p
 
 pub(super) fn html(report: &Report) -> String {
     let mut out = String::with_capacity(16 * 1024);
-    let (since, until) = (day(report.covered.since_s), day(report.covered.until_s));
+    let (since, until) = (day(report.covered.since_s), day(report.covered.until_s.min(report.made_s)));
     // Writing into a String never fails.
     let _ = write!(
         out,

@@ -6,7 +6,7 @@ use super::{Report, day, grouped, percent, trend};
 
 pub(super) fn markdown(report: &Report) -> String {
     let mut out = String::new();
-    let (since, until) = (day(report.covered.since_s), day(report.covered.until_s));
+    let (since, until) = (day(report.covered.since_s), day(report.covered.until_s.min(report.made_s)));
     // Writing into a String never fails.
     let _ = writeln!(out, "# The state of your APIs\n\n{since} to {until}, made {}.\n", day(report.made_s));
     let trend = trend(report.figures.requests, report.previous.requests);

@@ -44,8 +44,13 @@ impl Report {
     pub fn new(file: &Path, text: &str, secrets: &[Spot], mut diagnostics: Vec<Diagnostic>) -> Self {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         for secret in secrets {
-            if let Some(line) = secret.line.checked_sub(1).and_then(|at| lines.get_mut(at)) {
+            let Some(at) = secret.line.checked_sub(1) else { continue };
+            let end = end_of(&lines, at, *secret);
+            if let Some(line) = lines.get_mut(at) {
                 *line = masked(line, *secret);
+            }
+            for line in lines.iter_mut().take(end).skip(at + 1).filter(|line| !line.trim().is_empty()) {
+                *line = masked(line, Spot { column: indent(line) + 1, ..*secret });
             }
         }
         diagnostics.sort_by_key(|diagnostic| diagnostic.spot);
@@ -57,6 +62,57 @@ impl Report {
     pub fn of_file(file: &Path, message: String) -> Self {
         let diagnostic = Diagnostic { spot: Spot::default(), message, help: String::new() };
         Self { file: file.to_owned(), lines: Vec::new(), diagnostics: vec![diagnostic] }
+    }
+}
+
+fn indent(line: &str) -> usize {
+    line.chars().take_while(|character| *character == ' ').count()
+}
+
+/// The column at which the key of a line stands: behind spaces and the dashes of lists.
+fn key_column(line: &str) -> usize {
+    let mut column = indent(line);
+    while line.get(column..).is_some_and(|rest| rest.starts_with("- ")) {
+        column += 2 + line.get(column + 2..).map_or(0, indent);
+    }
+    column
+}
+
+/// The first line after a secret that starts on line `at`: a block (`|`, `>`), a quoted or a plain text may go on over all the
+/// lines below that are empty or stand further right than its key (YAML 1.2.2, section 8.1).
+fn end_of(lines: &[String], at: usize, secret: Spot) -> usize {
+    let Some(line) = lines.get(at) else { return at };
+    let value: String = line.chars().skip(secret.column.saturating_sub(1)).collect();
+    if !goes_on(&value) {
+        return at + 1;
+    }
+    let stands_alone = line.chars().take(secret.column.saturating_sub(1)).all(|character| character == ' ');
+    let above = lines.iter().take(at).rev().find(|above| !above.trim().is_empty() && indent(above) < indent(line));
+    let key = if stands_alone { above.map_or(0, |above| key_column(above)) } else { key_column(line) };
+    let below = lines.iter().skip(at + 1).take_while(|line| line.trim().is_empty() || indent(line) > key);
+    at + 1 + below.count()
+}
+
+/// Whether a value may not end with its line.
+fn goes_on(value: &str) -> bool {
+    let mut characters = value.chars().peekable();
+    match characters.next() {
+        Some('"') => loop {
+            match characters.next() {
+                Some('\\') => drop(characters.next()),
+                Some('"') => break false,
+                Some(_) => {}
+                None => break true,
+            }
+        },
+        Some('\'') => loop {
+            match characters.next() {
+                Some('\'') if characters.next_if_eq(&'\'').is_none() => break false,
+                Some(_) => {}
+                None => break true,
+            }
+        },
+        _ => !value.trim_end().ends_with([',', '}', ']']),
     }
 }
 

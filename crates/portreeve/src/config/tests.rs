@@ -109,3 +109,24 @@ fn hidden_secrets_come_back_where_they_were_and_nowhere_else() {
         assert_eq!(masked(&text), text);
     }
 }
+
+#[test]
+fn a_secret_of_several_lines_is_hidden_whole_and_comes_back() {
+    let forms = [
+        "admin:\n  token: |\n    hunter2\n\n    hunter3\n  address: 127.0.0.1:1\n",
+        "admin:\n  token: >-\n    hunter2\n    hunter3\n  address: 127.0.0.1:1\n",
+        "admin:\n  token: \"hunter2\n    hunter3\"\n  address: 127.0.0.1:1\n",
+        "admin:\n  token: 'hunter2\n    hunter3'\n  address: 127.0.0.1:1\n",
+        "admin:\n  token: hunter2\n    hunter3\n  address: 127.0.0.1:1\n",
+        "admin:\n  token:\n    hunter2\n    hunter3\n  address: 127.0.0.1:1\n",
+        "admin: { token: \"hunter2\n    hunter3\",\n  address: 127.0.0.1:1 }\n",
+    ];
+    for kept in forms {
+        let shown = masked(kept);
+        assert!(!shown.contains("hunter"), "{shown}");
+        assert!(kept.starts_with("admin: {") || shown.contains("  address: 127.0.0.1:1\n"), "{shown}");
+        assert_eq!(unmasked(&shown, kept).as_deref(), Ok(kept));
+    }
+    let list = "alerts:\n  receivers:\n    - webhook: https://example.com/hunter2\n      format: slack\n";
+    assert!(masked(list).contains("format: slack") && !masked(list).contains("hunter"), "{}", masked(list));
+}

@@ -205,6 +205,21 @@ impl RollupReader {
         Ok(first.zip(last))
     }
 
+    /// The first minute of a range that has any traffic, in the finest steps that are kept that long.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn first_in(&self, range: Range) -> Result<Option<Timestamp>, StoreError> {
+        let hour = self.bounds(Step::Hour, range.widened(Step::Hour))?.map(|(first, _)| first);
+        let minute = self.bounds(Step::Minute, range.widened(Step::Minute))?.map(|(first, _)| first);
+        // Minutes are deleted before hours: where the first hour has none any more, the hour it is.
+        let first = match (hour, minute) {
+            (Some(hour), Some(minute)) if minute.saturating_sub(hour) < Step::Hour.seconds() => Some(minute),
+            (hour, minute) => hour.or(minute),
+        };
+        Ok(first.map(Timestamp::from_secs))
+    }
+
     /// The counts of one scope over a range.
     ///
     /// # Errors

@@ -89,6 +89,40 @@ impl Traffic {
         self.now += micros;
     }
 
+    /// The endpoints that this traffic is placed at, as an inventory would name them.
+    pub fn endpoints(&self) -> Vec<model::Endpoint> {
+        let mut endpoints = Vec::new();
+        for (pair, ((api, host), (method, template))) in
+            APIS.iter().flat_map(|api| TEMPLATES.iter().map(move |template| (*api, *template))).enumerate()
+        {
+            for variant in 0..self.spread {
+                let template = template.replace('#', "{number}").replace('@', "{uuid}");
+                let area = if self.spread > 1 { format!("/v1/area-{variant}/") } else { "/v1/".to_owned() };
+                endpoints.push(model::Endpoint {
+                    id: EndpointId(100 + pair as u64 * self.spread + variant),
+                    api: api.to_owned(),
+                    host: host.to_owned(),
+                    method: method.to_owned(),
+                    template: template.replacen("/v1/", &area, 1),
+                    operation: String::new(),
+                    protocol: model::Protocol::Rest,
+                    origins: model::OriginSet {
+                        session_identifier: true,
+                        learning: true,
+                        ..model::OriginSet::default()
+                    },
+                    state: if variant % 4 == 0 { model::EndpointState::Review } else { model::EndpointState::Saved },
+                    confidence: 0.99,
+                    labels: Vec::new(),
+                    first_seen: START,
+                    last_seen: self.now(),
+                    requests: 1_000,
+                });
+            }
+        }
+        endpoints
+    }
+
     /// A small number far more often than a great one, below `limit`.
     fn skewed(&mut self, limit: u64) -> u64 {
         let x = self.random.f64();
