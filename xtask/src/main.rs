@@ -12,6 +12,7 @@ mod processes;
 mod proxy_bench;
 mod table;
 mod test;
+mod worst_case;
 
 use std::process::ExitCode;
 
@@ -59,6 +60,8 @@ enum Bench {
     Discovery(discovery::bench::Arguments),
     /// What a scanner with a million paths costs the learner.
     Learner(discovery::flood::Arguments),
+    /// Searches for the inputs that cost most time per byte.
+    WorstCase(worst_case::Arguments),
 }
 
 #[derive(Subcommand)]
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
         Task::Bench(Bench::Console(arguments)) => console_bench::run(&arguments),
         Task::Bench(Bench::Discovery(arguments)) => discovery::bench::run(&arguments),
         Task::Bench(Bench::Learner(arguments)) => discovery::flood::run(&arguments),
+        Task::Bench(Bench::WorstCase(arguments)) => worst_case::run(&arguments),
         Task::Conformance(which) => conformance::run(&which),
         Task::Train(Train::AttackScore(arguments)) => attack_score::run(&arguments),
         Task::Train(Train::Discovery(arguments)) => discovery::train::run(&arguments),

@@ -8,6 +8,7 @@ pub mod decide;
 pub mod http1;
 pub mod http2;
 pub mod known;
+pub mod offline;
 pub mod operation;
 pub mod pipeline;
 pub mod policy;

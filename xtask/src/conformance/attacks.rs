@@ -5,17 +5,13 @@
 //! from `--corpus` and are no part of this project.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-use inspect::http1::{canonical_target, head_end, parse_request};
+use inspect::offline::OfflineRequest;
 use inspect::stages::attacks::ScoreUse;
-use inspect::view::{ConnectionFacts, media_type};
-use inspect::{BodyView, Policy, RequestView, decide, pipeline};
-use model::finding::{Confidence, Finding, Findings};
-use model::head::Known;
-use model::ids::{ApiName, Timestamp};
+use inspect::{Policy, decide};
+use model::finding::{Confidence, Finding};
+use model::ids::ApiName;
 use model::limits::Limits;
 use model::mode::Mode;
 use model::reason::{Reason, StageId};
@@ -28,8 +24,8 @@ use crate::table::{Cell, Table, publish};
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The folder that holds the collections.
-    #[arg(long, value_name = "DIR")]
-    corpus: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "list")]
+    corpus: Option<PathBuf>,
     /// Also write the figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -42,6 +38,10 @@ pub struct Arguments {
     /// Judge with the detectors alone.
     #[arg(long)]
     without_score: bool,
+    /// Lists of your own instead of the collections: JSON lines with `collection`, `class`, `kind` (attack or legitimate)
+    /// and `payload`.
+    #[arg(long, value_name = "FILE")]
+    list: Vec<PathBuf>,
 }
 
 /// What became of one case.
@@ -56,7 +56,13 @@ pub struct Judgement {
 
 /// Runs this task.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let cases = corpora::load(&arguments.corpus)?;
+    let mut cases = match &arguments.corpus {
+        Some(folder) => corpora::load(folder)?,
+        None => Vec::new(),
+    };
+    for list in &arguments.list {
+        cases.extend(corpora::list(list)?);
+    }
     let mut policy = policy();
     if arguments.without_score {
         policy.attacks.score = ScoreUse::Off;
@@ -151,42 +157,11 @@ pub fn policy() -> Policy {
 
 /// Judges the bytes of one request as the gateway would.
 pub fn judge(policy: &Policy, raw: &[u8]) -> Judgement {
-    let refused_by_parser = || Judgement { refused: true, by_hygiene: true, findings: Vec::new() };
-    let Some(end) = head_end(raw, 0) else { return refused_by_parser() };
-    let (head, body) = raw.split_at(end);
-    let Ok(parsed) = parse_request(Bytes::copy_from_slice(head), &Limits::default()) else {
-        return refused_by_parser();
+    let Some(Ok(request)) = OfflineRequest::read(raw, &Limits::default()) else {
+        return Judgement { refused: true, by_hygiene: true, findings: Vec::new() };
     };
-    let target: &[u8] = &parsed.head.target;
-    let (path, query) = match target.iter().position(|&byte| byte == b'?') {
-        Some(at) => (target.get(..at).unwrap_or_default(), target.get(at + 1..)),
-        None => (target, None),
-    };
-    let canonical = canonical_target(path, query);
-    let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let connection = ConnectionFacts { peer, tls: false, sni: None, client_certificate: None };
-    let request = RequestView {
-        head: &parsed.head,
-        path: &canonical.path,
-        query: canonical.query.as_deref(),
-        framing: parsed.framing,
-        notes: &parsed.notes,
-        connection: &connection,
-        client: peer,
-        session: None,
-        endpoint: None,
-        api: &policy.api,
-        now: Timestamp(0),
-    };
-    let mut findings = Findings::new();
-    pipeline::judge_request(policy, &request, &mut findings);
-    if !body.is_empty() {
-        let content_type = parsed.head.fields.first(Known::ContentType).unwrap_or_default();
-        let media = media_type(content_type);
-        let view = BodyView::new(body, true, &media, content_type);
-        pipeline::judge_request_body(policy, &request, &view, &mut findings);
-    }
-    let verdict = decide(policy, &request, &findings);
+    let findings = request.judge(policy);
+    let verdict = decide(policy, &request.view(policy), &findings);
     Judgement {
         refused: verdict.refuses(),
         by_hygiene: verdict.refused_by() == Some(StageId::Hygiene)

@@ -46,6 +46,22 @@ pub fn load(folder: &Path) -> Cases {
     Ok(cases)
 }
 
+/// The cases of a list that somebody made: JSON lines with `collection`, `class`, `kind` and `payload`.
+pub fn list(path: &Path) -> Cases {
+    let rows = lines(path).map_err(|error| format!("`{}` could not be read: {error}", path.display()))?;
+    let case = |row: &Value| {
+        let payload = text(row, "payload").to_owned();
+        Case {
+            corpus: text(row, "collection").to_owned(),
+            class: text(row, "class").to_owned(),
+            kind: if text(row, "kind") == "legitimate" { Kind::Legitimate } else { Kind::Attack },
+            raw: form_post(&payload),
+            shown: payload,
+        }
+    };
+    Ok(rows.iter().map(case).collect())
+}
+
 /// Labelled strings: collection, kind, class, payload.
 pub type Labelled = (String, Kind, String, String);
 

@@ -1,7 +1,7 @@
 //! Measurements against public collections that nobody here wrote. Each prints one table; the pinned ones are in
 //! `docs/measured/` and may only improve.
 
-mod attacks;
+pub mod attacks;
 pub mod corpora;
 mod crs;
 mod crs_hygiene;
