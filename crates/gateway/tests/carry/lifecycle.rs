@@ -77,3 +77,31 @@ fn a_port_in_use_is_one_clear_sentence() {
     let text = Sockets::open(&config).err().map(|error| error.to_string()).unwrap_or_default();
     assert!(text.starts_with("cannot listen on `127.0.0.1:"), "{text}");
 }
+
+#[test]
+fn a_reload_keeps_what_is_known_of_a_server_that_failed() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut rig = Rig::with(|config| {
+        let dead = gateway::config::Server { host: "127.0.0.1".into(), port: closed, weight: 1 };
+        config.upstreams[0].servers.insert(0, dead);
+        config.upstreams[0].ejection = gateway::config::Ejection { failures_max: 1, eject_ms: 600_000 };
+        config.upstreams[0].retries.budget_percent = 100;
+    });
+    let answered = |rig: &mut Rig| {
+        let mut client = rig.connect();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        rig.accept().send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        assert!(client.rest().0.ends_with("ok"));
+        rig.event().retries
+    };
+    // One of the first two meets the dead server, which is taken out.
+    assert_eq!(answered(&mut rig) + answered(&mut rig), 1);
+    // The same servers in another order, with another weight.
+    let mut changed = rig.gateway.snapshot().config.clone();
+    changed.upstreams[0].servers.reverse();
+    changed.upstreams[0].servers[1].weight = 2;
+    rig.gateway.reload(changed).unwrap();
+    for _ in 0..6 {
+        assert_eq!(answered(&mut rig), 0, "a reload sent traffic to a server known to be dead");
+    }
+}

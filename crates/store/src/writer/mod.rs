@@ -234,21 +234,12 @@ impl Writer {
         let (disk, layout, batch) = (self.disk.clone(), self.layout.clone(), pending.batch.clone());
         let sequence = pending.sequence;
         let cut = move || write_segment(&disk, &layout, sequence, &batch);
-        let cut_aside = {
-            let cut = cut.clone();
-            move || {
-                // Compressing gives way to traffic, but must keep up with it. Where the system refuses, it runs with
-                // ordinary priority.
-                let _ = rustix::process::nice(6);
-                cut()
-            }
-        };
         match self.settings.cut {
             Cut::Inline => {
                 let outcome = cut();
                 self.finish_pending(outcome);
             }
-            Cut::Aside => match std::thread::Builder::new().name("store-cut".to_owned()).spawn(cut_aside) {
+            Cut::Aside => match std::thread::Builder::new().name("store-cut".to_owned()).spawn(cut) {
                 Ok(work) => pending.work = Some(work),
                 Err(source) => {
                     pending.failed_at = Some(self.now);
