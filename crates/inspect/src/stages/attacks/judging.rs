@@ -235,8 +235,11 @@ impl<'p> Judging<'p> {
             (Settles::Hint, _) => Confidence::Hint,
             _ => return,
         };
-        let evidence = format!("score {}: {}", score.value, score::explain(text, &score));
-        self.push(AttackReason::Score, confidence, text.spot, evidence, layers);
+        // Explaining costs more than scoring: many values in one place are explained once.
+        if self.is_news(AttackReason::Score, confidence, &text.spot.place()) {
+            let evidence = format!("score {}: {}", score.value, score::explain(text, &score));
+            self.push(AttackReason::Score, confidence, text.spot, evidence, layers);
+        }
     }
 
     fn is_allowed(&self, family: Family) -> bool {
@@ -261,6 +264,15 @@ impl<'p> Judging<'p> {
         self.push(reason, confidence, spot, evidence, layers);
     }
 
+    /// Whether [`push`](Self::push) would keep this.
+    fn is_news(&self, reason: AttackReason, confidence: Confidence, place: &Place) -> bool {
+        match self.found.iter().find(|known| known.reason == reason && known.place == *place) {
+            Some(known) => confidence > known.confidence,
+            None if confidence < Confidence::Sure => self.found.len() < FINDINGS_MAX,
+            None => self.found.len() < 2 * FINDINGS_MAX,
+        }
+    }
+
     /// One finding for each reason and place: the surest.
     fn push(
         &mut self,
@@ -276,21 +288,14 @@ impl<'p> Judging<'p> {
             evidence.push_str(&layers.text());
             evidence.push(')');
         }
-        if self.found.len() >= FINDINGS_MAX && confidence < Confidence::Sure {
-            return;
-        }
         let place = spot.place();
-        if let Some(known) = self.found.iter_mut().find(|known| known.reason == reason && known.place == place) {
-            if confidence > known.confidence {
-                known.confidence = confidence;
-                known.evidence = evidence;
-            }
+        if !self.is_news(reason, confidence, &place) {
             return;
         }
-        if self.found.len() >= 2 * FINDINGS_MAX {
-            return;
+        match self.found.iter_mut().find(|known| known.reason == reason && known.place == place) {
+            Some(known) => (known.confidence, known.evidence) = (confidence, evidence),
+            None => self.found.push(Judged { reason, confidence, place, evidence }),
         }
-        self.found.push(Judged { reason, confidence, place, evidence });
     }
 }
 
