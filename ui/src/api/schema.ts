@@ -1436,7 +1436,7 @@ export interface components {
             client_names: string[];
             /**
              * Format: uint64
-             * @description Different clients, and the first of them by address.
+             * @description Different clients.
              */
             clients: number;
             /**
