@@ -55,9 +55,11 @@ pub struct Settings {
 impl Settings {
     /// What the contracts say that is not enforced, one sentence each.
     pub fn unenforced(&self) -> Vec<String> {
-        let policies = self.gateway.routes.iter().filter_map(|route| route.policy.contract.as_ref());
-        let mut told: Vec<String> =
-            policies.filter_map(|contract| contract.grpc.as_ref()).flat_map(|grpc| grpc.unenforced()).collect();
+        let mut told = Vec::new();
+        for contract in self.gateway.routes.iter().filter_map(|route| route.policy.contract.as_ref()) {
+            told.extend(contract.grpc.iter().flat_map(|grpc| grpc.unenforced()));
+            told.extend(contract.soap.iter().flat_map(|soap| soap.contract.unenforced().iter().cloned()));
+        }
         told.sort_unstable();
         told.dedup();
         told

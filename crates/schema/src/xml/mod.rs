@@ -7,11 +7,14 @@ mod name;
 mod scan;
 mod shape;
 pub mod soap;
+mod xsd;
 
 use std::fmt;
 
 pub use name::QName;
 pub use scan::parse;
+pub(crate) use scan::{is_name_char, is_name_start};
+pub use xsd::{XsdSchema, XsdViolation};
 
 /// Limits on one document.
 #[derive(Clone, Debug, PartialEq, Eq)]

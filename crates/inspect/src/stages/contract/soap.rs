@@ -67,6 +67,13 @@ pub(super) fn judge_request_body(
         return;
     }
     let Err(violation) = service.contract.judge_request(body.bytes, action(request).as_deref()) else { return };
+    if let SoapViolation::Schema(list) = &violation {
+        for one in list {
+            let evidence = format!("expected {}", one.expected);
+            out.push(sure(ContractReason::XmlInvalid, Place::Body(one.path.as_str().into()), &evidence));
+        }
+        return;
+    }
     let (reason, evidence) = described(&violation);
     out.push(sure(reason, Place::Body("".into()), &evidence));
 }
@@ -83,6 +90,14 @@ pub(super) fn judge_response_body(
     }
     let Err(violation) = service.contract.judge_response(body.bytes) else { return };
     let reason = Reason::Contract(ContractReason::ResponseInvalid);
+    if let SoapViolation::Schema(list) = &violation {
+        for one in list {
+            let place = Place::ResponseBody(one.path.as_str().into());
+            let evidence = format!("expected {}", one.expected);
+            out.push(Finding::new(reason, response_confidence(policy.responses), place, &evidence));
+        }
+        return;
+    }
     let place = Place::ResponseBody("".into());
     out.push(Finding::new(reason, response_confidence(policy.responses), place, &described(&violation).1));
 }
@@ -100,5 +115,6 @@ fn described(violation: &SoapViolation) -> (ContractReason, String) {
         SoapViolation::Action { operation } => {
             (ContractReason::SoapInvalid, format!("the action is not that of `{operation}`, whose message is sent"))
         }
+        SoapViolation::Schema(_) => (ContractReason::XmlInvalid, "a message that fits its schema".to_owned()),
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use schema::document::{Diagnostic, Document, Level};
 use schema::graphql::{GraphqlContract, GraphqlLimits, Introspection};
 use schema::grpc::{GrpcContract, GrpcLimits, UnknownFields};
-use schema::xml::XmlLimits;
 use schema::xml::soap::SoapContract;
+use schema::xml::{XmlLimits, XsdSchema};
 
 use super::sarif::{self, Remark};
 use super::{Form, counted};
@@ -17,7 +17,7 @@ use crate::commands::Outcome;
 const SHOWN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Says what of documents cannot be enforced, and what could be better. OpenAPI by default; GraphQL schemas, `.proto` files,
-/// descriptor sets and WSDL documents by their suffix.
+/// descriptor sets, WSDL documents and XML Schema by their suffix.
 #[derive(clap::Args)]
 pub struct Arguments {
     /// The documents.
@@ -91,9 +91,10 @@ fn diagnostics(file: &Path) -> Vec<Diagnostic> {
                 .map(|contract| unenforced = contract.unenforced())
                 .map_err(|message| vec![message])
         }),
-        "wsdl" => read().and_then(|bytes| {
-            SoapContract::from_wsdl(&bytes, XmlLimits::default()).map(|_| ()).map_err(|message| vec![message])
-        }),
+        "wsdl" => SoapContract::from_wsdl_file(file, XmlLimits::default())
+            .map(|contract| unenforced = contract.unenforced().to_vec())
+            .map_err(|message| vec![message]),
+        "xsd" => XsdSchema::from_file(file).map(|schema| unenforced = schema.unenforced().to_vec()),
         _ => return openapi(file),
     };
     let said = |level: Level, rule: &'static str, message: String| Diagnostic {

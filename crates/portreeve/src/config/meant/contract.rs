@@ -265,7 +265,11 @@ impl Meaning<'_> {
             self.problem(&at("paths"), "there is no path".to_owned(), "write at least one");
         }
         let paths = self.paths(&at("paths"), &written.paths, &[]);
-        let bytes = self.content(&at("wsdl"), &written.wsdl)?;
+        let before = self.problems.len();
+        let path = self.readable(&at("wsdl"), &written.wsdl);
+        if self.problems.len() > before {
+            return None;
+        }
         let own = XmlLimits::default();
         let size = |own: usize, written: Option<u32>| written.map_or(own, |max| max as usize);
         let limits = XmlLimits {
@@ -274,8 +278,12 @@ impl Meaning<'_> {
             attributes_max: size(own.attributes_max, written.attributes_max),
             ..own
         };
-        match SoapContract::from_wsdl(&bytes, limits) {
-            Ok(contract) => Some(SoapService { paths, contract }),
+        match SoapContract::from_wsdl_file(&path, limits) {
+            Ok(contract) => {
+                // The schemas that it imports are watched as it is.
+                self.contracts.extend(contract.files().iter().cloned());
+                Some(SoapService { paths, contract })
+            }
             Err(message) => {
                 self.problem(&at("wsdl"), format!("`{}` cannot be enforced: {message}", written.wsdl), "");
                 None

@@ -73,3 +73,78 @@ fn what_is_no_wsdl_says_so() {
     assert!(load("<definitions/>").contains("no operation"));
     assert!(load("<!DOCTYPE a><definitions/>").contains("document type definition"));
 }
+
+const TYPED: &str = "<definitions xmlns='http://schemas.xmlsoap.org/wsdl/' xmlns:soap='http://schemas.xmlsoap.org/wsdl/soap/'
+    xmlns:xs='http://www.w3.org/2001/XMLSchema' xmlns:t='urn:prices' targetNamespace='urn:prices'>
+  <types><xs:schema targetNamespace='urn:prices' elementFormDefault='qualified'>
+    <xs:element name='PriceRequest'><xs:complexType><xs:sequence><xs:element name='sku' type='t:Sku'/><xs:element name='count' type='xs:unsignedByte'/>
+    </xs:sequence></xs:complexType></xs:element>
+    <xs:element name='PriceResponse' type='xs:decimal'/>
+    <xs:simpleType name='Sku'><xs:restriction base='xs:string'><xs:pattern value='[A-Z]{3}'/></xs:restriction></xs:simpleType>
+  </xs:schema></types>
+  <message name='In'><part name='p' element='t:PriceRequest'/></message><message name='Out'><part name='p' element='t:PriceResponse'/></message>
+  <message name='RpcIn'><part name='sku' type='t:Sku'/><part name='day' type='xs:date'/></message><message name='RpcOut'><part name='ok' type='xs:boolean'/></message>
+  <portType name='P'>
+    <operation name='GetPrice'><input message='t:In'/><output message='t:Out'/></operation>
+    <operation name='Reserve'><input message='t:RpcIn'/><output message='t:RpcOut'/></operation>
+  </portType>
+  <binding name='B' type='t:P'><soap:binding style='document'/>
+    <operation name='GetPrice'><soap:operation soapAction=''/><input><soap:body use='literal'/></input><output><soap:body use='literal'/></output></operation>
+    <operation name='Reserve'><soap:operation style='rpc'/><input><soap:body use='literal' namespace='urn:r'/></input><output><soap:body use='literal' namespace='urn:r'/></output></operation>
+  </binding></definitions>";
+
+#[test]
+fn what_operations_carry_is_held_against_the_types() {
+    let contract = SoapContract::from_wsdl(TYPED.as_bytes(), XmlLimits::default()).unwrap();
+    assert_eq!(contract.unenforced(), [] as [String; 0]);
+    let told = |judged: Result<(), SoapViolation>| match judged {
+        Ok(()) => String::new(),
+        Err(SoapViolation::Schema(list)) => format!("{} {}", list[0].path, list[0].expected),
+        Err(other) => panic!("{other:?}"),
+    };
+    let request = |inner: &str| told(contract.judge_request(in_body(inner).as_bytes(), None).map(|_| ()));
+    let response = |inner: &str| told(contract.judge_response(in_body(inner).as_bytes()));
+    assert_eq!(request("<PriceRequest xmlns='urn:prices'><sku>ABC</sku><count>255</count></PriceRequest>"), "");
+    assert_eq!(
+        request("<PriceRequest xmlns='urn:prices'><sku>ABC</sku><count>256</count></PriceRequest>"),
+        "/PriceRequest/count at most 255"
+    );
+    assert_eq!(
+        request("<PriceRequest xmlns='urn:prices'><sku>abc</sku><count>1</count></PriceRequest>"),
+        "/PriceRequest/sku a text that matches the pattern of its type"
+    );
+    assert_eq!(
+        request("<PriceRequest xmlns='urn:prices'><sku>ABC</sku></PriceRequest>"),
+        "/PriceRequest `count` before its end"
+    );
+    assert_eq!(
+        request("<PriceRequest xmlns='urn:prices'><sku>ABC</sku><count>1</count><admin/></PriceRequest>"),
+        "/PriceRequest/admin no further element"
+    );
+    assert_eq!(request("<r:Reserve xmlns:r='urn:r'><day>2026-01-31</day><sku>ABC</sku></r:Reserve>"), "");
+    assert_eq!(
+        request("<r:Reserve xmlns:r='urn:r'><sku>ABC</sku><day>31.1.</day></r:Reserve>"),
+        "/Reserve/day a date such as `2026-01-31`"
+    );
+    assert_eq!(request("<r:Reserve xmlns:r='urn:r'><sku>ABC</sku></r:Reserve>"), "/Reserve `day` before its end");
+    assert_eq!(response("<PriceResponse xmlns='urn:prices'>1.50</PriceResponse>"), "");
+    assert_eq!(response("<PriceResponse xmlns='urn:prices'>free</PriceResponse>"), "/PriceResponse a decimal number");
+    assert_eq!(
+        response("<r:ReserveResponse xmlns:r='urn:r'><ok>maybe</ok></r:ReserveResponse>"),
+        "/ReserveResponse/ok `true`, `false`, `1` or `0`"
+    );
+}
+
+#[test]
+fn what_is_not_enforced_is_named() {
+    assert!(contract().unenforced()[0].contains("PriceRequest"), "{:?}", contract().unenforced());
+    let encoded = TYPED.replacen("use='literal' namespace='urn:r'", "use='encoded' namespace='urn:r'", 1);
+    let encoded = SoapContract::from_wsdl(encoded.as_bytes(), XmlLimits::default()).unwrap();
+    assert_eq!(
+        encoded.unenforced(),
+        ["the operation `Reserve` is encoded: only its name is enforced, not what it holds"]
+    );
+    let broken = TYPED.replacen("type='t:Sku'", "type='t:Nothing'", 1);
+    let error = SoapContract::from_wsdl(broken.as_bytes(), XmlLimits::default()).err().unwrap();
+    assert!(error.contains("`{urn:prices}Nothing` is not declared"), "{error}");
+}
