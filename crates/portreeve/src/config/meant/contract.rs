@@ -285,6 +285,8 @@ impl Meaning<'_> {
                 Some(SoapService { paths, contract })
             }
             Err(message) => {
+                // It names the file where it is another one, such as a schema that this one imports.
+                let message = message.strip_prefix(&format!("`{}`: ", path.display())).unwrap_or(&message);
                 self.problem(&at("wsdl"), format!("`{}` cannot be enforced: {message}", written.wsdl), "");
                 None
             }
