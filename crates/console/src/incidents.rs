@@ -162,7 +162,7 @@ pub fn group(rows: &[Row<'_>]) -> Vec<Incident> {
         own.extend(row.session.map(Trace::Session));
         let mut at: Option<usize> = None;
         for trace in &own {
-            let Some(index) = traces.get(trace).map(|index| followed(&moved, *index)) else { continue };
+            let Some(index) = traces.get(trace).map(|index| followed(&mut moved, *index)) else { continue };
             let recent = |one: &Open| row.at.saturating_sub(one.last) <= QUIET_US;
             if !open.get(index).and_then(Option::as_ref).is_some_and(recent) {
                 continue;
@@ -197,11 +197,16 @@ pub fn group(rows: &[Row<'_>]) -> Vec<Incident> {
     kept.into_iter().map(Open::closed).collect()
 }
 
-/// Where an incident has gone that was joined to others.
-fn followed(moved: &[usize], index: usize) -> usize {
+/// Where an incident has gone that was joined to others. The way is halved for the next who asks: an attacker with many
+/// addresses and sessions can make it long.
+fn followed(moved: &mut [usize], index: usize) -> usize {
     let mut at = index;
     while let Some(&to) = moved.get(at).filter(|to| **to != at) {
-        at = to;
+        let further = moved.get(to).copied().unwrap_or(to);
+        if let Some(step) = moved.get_mut(at) {
+            *step = further;
+        }
+        at = further;
     }
     at
 }

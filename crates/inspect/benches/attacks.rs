@@ -3,29 +3,16 @@
 //! The promises: hygiene and attacks over a GET with twelve fields in 2.5 us, over a JSON POST of 2 KB with 170 strings in
 //! 10 us; no text costs more than 60 ns a byte.
 
-use bytes::Bytes;
-use inspect::http1::{ParsedRequest, canonical_target, parse_request};
+use inspect::offline::OfflineRequest;
 use inspect::stage::Stage;
 use inspect::stages::attacks::{AttackPolicy, Attacks, judge_body};
 use inspect::stages::hygiene::Hygiene;
-use inspect::view::{ConnectionFacts, RequestView};
 use inspect::{BodyView, Policy};
 use model::finding::Findings;
-use model::{ApiName, Limits, Mode, Timestamp};
+use model::{ApiName, Mode};
 
-const GET: &str = "GET /v1/orders/8f14e45f/lines?expand=product&limit=50&cursor=eyJpZCI6NDJ9 HTTP/1.1\r\n\
-    Host: api.example.com\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\n\
-    Accept: application/json, text/plain, */*\r\n\
-    Accept-Language: en-US,en;q=0.9,de;q=0.8\r\n\
-    Accept-Encoding: gzip, deflate, br\r\n\
-    Referer: https://shop.example.com/orders/8f14e45f\r\n\
-    Authorization: Bearer eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl\r\n\
-    Cookie: session=2c26b46b68ffc68ff99b453c1d304134; theme=dark; consent=1\r\n\
-    X-Request-Id: 5f0c1a52-9c1b-4d0e-a3a7-2f3f6b1c2d3e\r\n\
-    traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\
-    Connection: keep-alive\r\n\
-    DNT: 1\r\n\r\n";
+mod fixture;
+use fixture::{get, read};
 
 fn main() {
     divan::main();
@@ -33,24 +20,9 @@ fn main() {
 
 /// Judges the head with the stages given, over and over.
 fn bench_head(bencher: divan::Bencher<'_, '_>, stages: &[&dyn Stage]) {
-    let Ok(parsed) = parse_request(Bytes::from_static(GET.as_bytes()), &Limits::default()) else { return };
-    let canonical = canonical_target(parsed.head.path(), parsed.head.query());
+    let Some(read) = read(&get()) else { return };
     let policy = Policy::new(ApiName::from("bench"), Mode::Block);
-    let peer = std::net::IpAddr::from([192, 0, 2, 7]);
-    let connection = ConnectionFacts { peer, tls: true, sni: None, client_certificate: None };
-    let request = RequestView {
-        head: &parsed.head,
-        path: &canonical.path,
-        query: canonical.query.as_deref(),
-        framing: parsed.framing,
-        notes: &parsed.notes,
-        connection: &connection,
-        client: peer,
-        session: None,
-        endpoint: None,
-        api: &policy.api,
-        now: Timestamp::default(),
-    };
+    let request = read.view(&policy);
     bencher.bench_local(|| {
         let mut findings = Findings::new();
         for stage in stages {
@@ -68,27 +40,13 @@ fn get_attacks(bencher: divan::Bencher<'_, '_>) {
 /// The same request from clients that were never seen: nothing of it is remembered.
 #[divan::bench]
 fn get_of_new_clients_hygiene_and_attacks(bencher: divan::Bencher<'_, '_>) {
-    let clients: Vec<_> = (0..4096).filter_map(parse_of_client).collect();
+    let clients: Vec<_> = (0..4096).filter_map(request_of_client).collect();
     let policy = Policy::new(ApiName::from("bench"), Mode::Block);
-    let peer = std::net::IpAddr::from([192, 0, 2, 7]);
-    let connection = ConnectionFacts { peer, tls: true, sni: None, client_certificate: None };
     let mut next = 0usize;
     bencher.bench_local(|| {
         next += 1;
-        let Some((parsed, path, query)) = clients.get(next % clients.len()) else { return 0 };
-        let request = RequestView {
-            head: &parsed.head,
-            path,
-            query: query.as_deref(),
-            framing: parsed.framing,
-            notes: &parsed.notes,
-            connection: &connection,
-            client: peer,
-            session: None,
-            endpoint: None,
-            api: &policy.api,
-            now: Timestamp::default(),
-        };
+        let Some(client) = clients.get(next % clients.len()) else { return 0 };
+        let request = client.view(&policy);
         let mut findings = Findings::new();
         for stage in [&Hygiene as &dyn Stage, &Attacks] {
             stage.judge_request(&policy, divan::black_box(&request), &mut findings);
@@ -98,8 +56,8 @@ fn get_of_new_clients_hygiene_and_attacks(bencher: divan::Bencher<'_, '_>) {
 }
 
 /// The request with another value in every field that differs between clients, and in those that mostly do not.
-fn parse_of_client(at: usize) -> Option<(ParsedRequest, Vec<u8>, Option<Vec<u8>>)> {
-    let text = GET
+fn request_of_client(at: usize) -> Option<OfflineRequest> {
+    let text = get()
         .replace("Safari/537.36", &format!("Safari/5{at}.36"))
         .replace("q=0.8\r\nAccept-Enc", &format!("q=0.{at}\r\nAccept-Enc"))
         .replace("*/*", &format!("*/*;q=0.{at}"))
@@ -108,10 +66,7 @@ fn parse_of_client(at: usize) -> Option<(ParsedRequest, Vec<u8>, Option<Vec<u8>>
         .replace("2c26b46b", &format!("{at:08}"))
         .replace("5f0c1a52", &format!("{at:08}"))
         .replace("api.example", &format!("api{at}.example"));
-    let parsed = parse_request(Bytes::from(text), &Limits::default()).ok()?;
-    let canonical = canonical_target(parsed.head.path(), parsed.head.query());
-    let (path, query) = (canonical.path.to_vec(), canonical.query.map(|query| query.to_vec()));
-    Some((parsed, path, query))
+    read(&text)
 }
 
 #[divan::bench]
@@ -119,13 +74,8 @@ fn get_hygiene_and_attacks(bencher: divan::Bencher<'_, '_>) {
     bench_head(bencher, &[&Hygiene, &Attacks]);
 }
 
-/// A document of about 2 KB with 170 keys and strings, as an order of a shop has them.
 fn order() -> String {
-    let line = |at: usize| {
-        format!(r#"{{"id":"l{at}","sku":"AB-{at}77","name":"Blue shirt","size":"M","note":"","color":"navy"}}"#)
-    };
-    let lines: Vec<String> = (0..14).map(line).collect();
-    format!(r#"{{"customer":"O'Brien","city":"Saint-Denis","lines":[{}]}}"#, lines.join(","))
+    fixture::order("O'Brien")
 }
 
 #[divan::bench]

@@ -10,19 +10,8 @@ use model::finding::Findings;
 use model::head::HttpVersion;
 use model::{ApiName, Limits, Mode, RequestHead, Timestamp};
 
-const GET: &str = "GET /v1/orders/8f14e45f/lines?expand=product&limit=50&cursor=eyJpZCI6NDJ9 HTTP/1.1\r\n\
-    Host: api.example.com\r\n\
-    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36\r\n\
-    Accept: application/json, text/plain, */*\r\n\
-    Accept-Language: en-US,en;q=0.9,de;q=0.8\r\n\
-    Accept-Encoding: gzip, deflate, br\r\n\
-    Referer: https://shop.example.com/orders/8f14e45f\r\n\
-    Authorization: Bearer eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl\r\n\
-    Cookie: session=2c26b46b68ffc68ff99b453c1d304134; theme=dark; consent=1\r\n\
-    X-Request-Id: 5f0c1a52-9c1b-4d0e-a3a7-2f3f6b1c2d3e\r\n\
-    traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\
-    Connection: keep-alive\r\n\
-    DNT: 1\r\n\r\n";
+mod fixture;
+use fixture::get;
 
 fn main() {
     divan::main();
@@ -30,27 +19,29 @@ fn main() {
 
 #[divan::bench]
 fn find_end(bencher: divan::Bencher<'_, '_>) {
-    bencher.bench_local(|| head_end(divan::black_box(GET.as_bytes()), 0));
+    let raw = get();
+    bencher.bench_local(|| head_end(divan::black_box(raw.as_bytes()), 0));
 }
 
 #[divan::bench]
 fn parse(bencher: divan::Bencher<'_, '_>) {
-    let (raw, limits) = (Bytes::from_static(GET.as_bytes()), Limits::default());
+    let (raw, limits) = (Bytes::from(get()), Limits::default());
     bencher.bench_local(|| parse_request(divan::black_box(raw.clone()), &limits).is_ok());
 }
 
 #[divan::bench]
 fn parse_with_httparse(bencher: divan::Bencher<'_, '_>) {
+    let raw = get();
     bencher.bench_local(|| {
         let mut headers = [httparse::EMPTY_HEADER; 100];
-        httparse::Request::new(&mut headers).parse(divan::black_box(GET.as_bytes())).is_ok()
+        httparse::Request::new(&mut headers).parse(divan::black_box(raw.as_bytes())).is_ok()
     });
 }
 
 /// Finding the end, parsing, the canonical target and the stage: all that is done to every request.
 #[divan::bench]
 fn parse_and_judge(bencher: divan::Bencher<'_, '_>) {
-    let raw = Bytes::from_static(GET.as_bytes());
+    let raw = Bytes::from(get());
     let (limits, setting) = (Limits::default(), Setting::new());
     bencher.bench_local(|| {
         let raw = divan::black_box(raw.clone());
@@ -63,14 +54,14 @@ fn parse_and_judge(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench]
 fn judge(bencher: divan::Bencher<'_, '_>) {
     let setting = Setting::new();
-    let Ok(request) = parse_request(Bytes::from_static(GET.as_bytes()), &Limits::default()) else { return };
+    let Ok(request) = parse_request(Bytes::from(get()), &Limits::default()) else { return };
     bencher.bench_local(|| setting.judge(divan::black_box(&request.head), request.framing, &request.notes));
 }
 
 /// The same head over HTTP/2: checked for what must not become HTTP/1.
 #[divan::bench]
 fn check_http2(bencher: divan::Bencher<'_, '_>) {
-    let Ok(request) = parse_request(Bytes::from_static(GET.as_bytes()), &Limits::default()) else { return };
+    let Ok(request) = parse_request(Bytes::from(get()), &Limits::default()) else { return };
     let fields: Vec<_> = request.head.fields.iter().map(|f| (f.name.to_ascii_lowercase(), f.value.to_vec())).collect();
     let fields = fields.iter().filter(|(name, _)| name != b"connection" && name != b"host");
     let fields = model::head::Fields::from_pairs(fields.map(|(name, value)| (&name[..], &value[..])));

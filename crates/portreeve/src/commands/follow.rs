@@ -21,6 +21,11 @@ const FILES_MAX: usize = 256;
 /// Device and number of a file: what stays when it is renamed.
 type Identity = (u64, u64);
 
+/// Device and number of the file of this name.
+fn identity(path: &Path) -> Option<Identity> {
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
 /// The files that were opened; a rotated file comes again under another name and is not read twice.
 #[derive(Clone, Default)]
 pub struct Opened(Arc<Mutex<HashSet<Identity>>>);
@@ -29,6 +34,14 @@ impl Opened {
     /// Notes a file; false when it is known.
     fn note(&self, identity: Identity) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(identity)
+    }
+
+    fn known(&self) -> Vec<Identity> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().copied().collect()
+    }
+
+    fn forget(&self, identity: Identity) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&identity);
     }
 }
 
@@ -142,7 +155,13 @@ impl Following {
     /// # Errors
     /// When nothing that was named can be read, the first time.
     pub fn look(&mut self) -> Result<(), Box<dyn std::error::Error>> {
-        for path in super::discover::sources(&self.named)? {
+        // The system gives the number of a deleted file to the next new one, which must not be taken for it. What is noted while
+        // this looks may have no name yet and stays.
+        let known = self.opened.known();
+        let sources = super::discover::sources(&self.named)?;
+        let present: HashSet<Identity> = sources.iter().filter_map(|path| identity(path)).collect();
+        known.into_iter().filter(|known| !present.contains(known)).for_each(|gone| self.opened.forget(gone));
+        for path in sources {
             let compressed = path.extension().is_some_and(|end| end == "gz" || end == "zst");
             // A compressed file that appears beside a followed one is what rotation made of it.
             let old = compressed && !self.first;
@@ -219,6 +238,26 @@ mod tests {
         std::fs::write(folder.path().join("other.log"), line("/e")).unwrap();
         following.look().unwrap();
         assert_eq!(next(&observations), "/e");
+        assert!(observations.try_recv().is_err(), "nothing is read twice");
+    }
+
+    #[test]
+    fn the_number_of_a_deleted_file_may_come_again() {
+        let (folder, aside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(folder.path().join("a.log"), line("/a")).unwrap();
+        let (out, observations) = sync_channel(16);
+        let mut following = Following::new(&[folder.path().to_owned()], Options::default(), out);
+        following.look().unwrap();
+        assert_eq!(next(&observations), "/a");
+        // A file that is gone had the number that the next one gets.
+        std::fs::write(folder.path().join("b.log"), line("/b")).unwrap();
+        let number = identity(&folder.path().join("b.log")).unwrap();
+        std::fs::rename(folder.path().join("b.log"), aside.path().join("b.log")).unwrap();
+        following.opened.note(number);
+        following.look().unwrap();
+        std::fs::rename(aside.path().join("b.log"), folder.path().join("b.log")).unwrap();
+        following.look().unwrap();
+        assert_eq!(next(&observations), "/b");
         assert!(observations.try_recv().is_err(), "nothing is read twice");
     }
 }

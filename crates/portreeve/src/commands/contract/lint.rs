@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     }
     match count(Level::Error) {
         0 => Ok(()),
-        errors => Err(format!("{} keep the contract from being enforced", counted(errors, "error")).into()),
+        errors => Err(format!("the contract cannot be enforced: {}", counted(errors, "error")).into()),
     }
 }
 
