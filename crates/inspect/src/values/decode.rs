@@ -57,6 +57,11 @@ impl Layers {
         self.0 & other.0 == other.0
     }
 
+    /// True when an escape was taken off, which spells out single bytes: a percent sign, an entity, a backslash.
+    pub const fn has_escape(self) -> bool {
+        self.0 & (Self::PERCENT.0 | Self::ENTITY.0 | Self::ESCAPE.0) != 0
+    }
+
     /// True when nothing was taken off.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

@@ -113,6 +113,113 @@ fn joined(text: &Text<'_>, weight: &mut Weight) {
     }
 }
 
+/// How the functions of PHP's library are named that tell of the machine or reach out of the program.
+const LIBRARY: &[&str] = &[
+    "posix_",
+    "pcntl_",
+    "proc_",
+    "shell_",
+    "stream_",
+    "socket_",
+    "curl_",
+    "mysql_",
+    "mysqli_",
+    "pg_",
+    "sqlite_",
+    "oci_",
+    "odbc_",
+    "ldap_",
+    "ftp_",
+    "imap_",
+    "apache_",
+    "php_",
+    "phpversion",
+    "ini_",
+    "get_defined_",
+    "get_cfg_",
+    "get_current_user",
+    "get_loaded_",
+    "get_include_",
+    "getmy",
+    "sys_get",
+    "file_",
+    "dir_",
+    "disk_",
+    "highlight_",
+    "show_source",
+    "readline_",
+    "call_user_",
+    "func_get_",
+    "create_function",
+    "register_",
+    "forward_static_",
+    "array_map",
+    "array_filter",
+    "array_walk",
+    "ob_",
+    "error_log",
+    "error_reporting",
+    "set_error_",
+    "debug_",
+    "zend_",
+    "opcache_",
+    "fast",
+    "apc_",
+    "preg_",
+    "mb_ereg",
+    "str_rot13",
+    "base64_",
+    "gz",
+    "bz",
+    "zip_",
+    "hex2bin",
+    "convert_uu",
+    "exif_",
+    "image",
+    "is_uploaded",
+    "move_uploaded",
+    "parse_",
+    "extract",
+    "spl_",
+    "iterator_",
+    "assert_options",
+    "dns_",
+    "gethost",
+    "inet_",
+    "openlog",
+    "escapeshell",
+    "var_export",
+    "print_r",
+    "var_dump",
+    "import_request",
+    "filter_",
+    "filepro",
+    "win_",
+    "com_",
+    "dotnet_",
+    "expect_",
+    "ssh2_",
+    "sleep_",
+    "time_nanosleep",
+    "time_sleep",
+    "usleep",
+    "pg_sleep",
+    "xml_",
+    "simplexml_",
+    "libxml_",
+    "unserialize_",
+    "is_array",
+    "is_writ",
+    "is_executable",
+    "is_callable",
+    "is_link",
+    "current_database",
+    "current_user",
+    "session_user",
+    "system_user",
+    "db_name",
+];
+
 /// The whole value is one call, named as programs name functions: `posix_getegid()`, `get_defined_vars()[0]`.
 ///
 /// What is called with bare words may also select fields (`order_items(id,name)`), so only empty parentheses and strings
@@ -132,9 +239,15 @@ fn alone(text: &Text<'_>, weight: &mut Weight) {
     let programmed = name.len() >= 6 && name.iter().skip(1).any(|&byte| byte == b'_') && !name.ends_with(b"_");
     let closed = memchr::memrchr(b')', arguments).map_or(arguments.len(), |at| at + 1);
     let tail = arguments.get(closed..).unwrap_or_default();
+    // Some glue the name to what the parameter held before.
+    let known = LIBRARY
+        .iter()
+        .any(|start| name.starts_with(start.as_bytes()) || start.len() >= 8 && super::text::has(name, start));
+    let one_line = memchr::memchr(b'\n', low).is_none();
     let whole =
         tail.iter().all(|&byte| is_word(byte) || matches!(byte, b'[' | b']' | b';' | b' ' | b'\'' | b'"' | b'}'));
-    weight.add(if code && programmed && whole { 10 } else { 0 }, "nothing but a call");
+    let points = if known { 10 } else { 5 };
+    weight.add(if code && programmed && whole && one_line { points } else { 0 }, "nothing but a call");
 }
 
 /// The expression that ends at the end of `head`: back to the bracket or quote that opens it, and over indices, strings

@@ -48,7 +48,7 @@ pub(super) const MARKERS: &[Marker] = &[
     call(5, "usort"),
     call(5, "move_uploaded_file"),
     call(5, "include"),
-    call(5, "require"),
+    call(3, "require"),
     call(5, "require_once"),
     call(5, "include_once"),
     call(4, "unserialize"),

@@ -5,7 +5,7 @@
 
 use super::family::{Family, Weight};
 use super::gate::{Classes, Marker, any, start, word};
-use super::text::{Text, has, is_fenced, is_listing, is_word, quoted_code, window};
+use super::text::{Text, has, is_fenced, is_word, quoted_code, window};
 
 pub(super) const MARKERS: &[Marker] = &[
     any(10, "${ifs"),
@@ -32,7 +32,7 @@ pub(super) const MARKERS: &[Marker] = &[
     any(7, "sh -i"),
     any(8, "nc -e"),
     any(8, "nc -l"),
-    any(7, "ncat "),
+    start(7, "ncat "),
     any(6, "mkfifo "),
     any(7, "python -c"),
     any(7, "python3 -c"),
@@ -50,7 +50,9 @@ pub(super) const MARKERS: &[Marker] = &[
     any(7, "cmd.exe"),
     any(7, "cmd /c"),
     any(6, "command.com"),
-    any(6, "powershell"),
+    any(4, "powershell"),
+    any(6, "powershell "),
+    any(6, "powershell.exe"),
     any(7, "certutil"),
     any(6, "bitsadmin"),
     any(6, "wscript"),
@@ -99,6 +101,21 @@ pub(super) const MARKERS: &[Marker] = &[
     start(3, "telnet "),
     start(4, "cat /etc"),
     start(3, "sleep "),
+    any(10, "-oproxycommand"),
+    any(10, "--upload-pack="),
+    any(10, "--receive-pack="),
+    any(10, "--checkpoint-action="),
+    any(10, "--use-askpass="),
+    any(9, "--to-command="),
+    any(9, "--use-compress-program"),
+    any(9, "core.sshcommand"),
+    any(9, "core.gitproxy"),
+    any(8, "ext::sh"),
+    any(0, "<<<"),
+    any(0, ":~"),
+    any(0, "\\n"),
+    any(0, "\\r"),
+    any(0, "${"),
     word(2, "cat"),
     word(2, "etc"),
     word(0, "ls"),
@@ -310,6 +327,38 @@ const STRONG: &[&str] = &[
     "dir",
     "del",
     "id",
+    "lsblk",
+    "lscpu",
+    "lspci",
+    "jrunscript",
+    "mknod",
+    "ulimit",
+    "umask",
+    "su",
+    "chattr",
+    "lsattr",
+    "visudo",
+    "msfvenom",
+    "osascript",
+    "schtasks",
+    "sc.exe",
+    "net1",
+    "nohup.exe",
+    "doas",
+    "pkexec",
+    "ltrace",
+    "unshare",
+    "nsenter",
+    "debugfs",
+    "rbash",
+    "tshark",
+    "tcpdump",
+    "ldapsearch",
+    "smbclient",
+    "gpg",
+    "crond",
+    "getfacl",
+    "setfacl",
 ];
 /// Words that are also English: they need an argument that only a shell reads.
 const WEAK: &[&str] = &[
@@ -320,8 +369,16 @@ const WEAK: &[&str] = &[
     "groups", "wall", "write", "mail", "sendmail", "call", "color", "expand", "fc", "cd", "print", "query", "split",
     "strings", "join", "comm", "diff", "file", "locate", "which", "whereis", "whatis", "install", "make", "git",
     "screen", "tmux", "od", "hd", "dd", "ed", "ex", "m4", "bc", "dc", "cal", "yes", "let", "declare", "local", "unset",
-    "trap", "wait", "nice", "runas",
+    "trap", "wait", "nice", "runas", "free", "bind", "builtin", "command", "ss", "expr", "zip", "paste", "fold",
+    "uniq", "timeout", "stdbuf", "coproc", "exec", "umount", "snap",
 ];
+/// Commands that run the command behind them.
+const WRAPPERS: &[&str] = &[
+    "env", "time", "timeout", "nice", "nohup", "exec", "sudo", "doas", "xargs", "command", "builtin", "busybox",
+    "eval", "stdbuf", "setsid", "watch", "which", "type", "do", "then", "if", "while", "until", "else",
+];
+/// Words of a shell's grammar behind a separator.
+const KEYWORDS: &[&[u8]] = &[b"then", b"do", b"done", b"fi", b"esac", b"elif"];
 
 /// Weighs a text.
 pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
@@ -330,8 +387,8 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     for hit in text.hits(Family::Command) {
         let at = hit.at as usize;
         let points = u32::from(hit.marker.points);
-        // A function in a program that somebody wrote down.
-        if hit.marker.text.starts_with("() {") && is_listing(text.raw) && text.before(at).is_some_and(is_word) {
+        // A function with its name; what a shell is to import has none.
+        if hit.marker.text.starts_with("() {") && text.before(at).is_some_and(is_word) {
             continue;
         }
         // Weak fragments only help others.
@@ -361,6 +418,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         weight.add(10, "tilde expansion");
     }
     braces(text, weight);
+    signs(text, weight);
     leading_command(text, weight);
 }
 
@@ -388,59 +446,151 @@ fn separators(text: &Text<'_>, quoted: &[(usize, usize)], weight: &mut Weight) {
         if text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to) || is_fenced(low, quoted, at) {
             continue;
         }
-        let separator = low.get(at).copied().unwrap_or(b';');
         let command = Command::read(low.get(at + 1..).unwrap_or_default());
-        let line_end = matches!(separator, b'\n' | b'\r');
-        let points = match (command.strength, command.argument) {
-            (Strength::None, _) => continue,
-            (Strength::Strong, Argument::Shell) => 10,
-            (Strength::Strong, Argument::Nothing) => {
-                if line_end {
-                    4
-                } else if at == 0 || !text.prose {
-                    8
-                } else {
-                    4
-                }
-            }
-            (Strength::Strong, Argument::Plain) => {
-                if text.prose || line_end {
-                    1
-                } else {
-                    4
-                }
-            }
-            (Strength::Weak, Argument::Shell) => {
-                if text.prose {
-                    5
-                } else {
-                    8
-                }
-            }
-            (Strength::Weak, Argument::Nothing) => {
-                if text.prose || line_end {
-                    0
-                } else {
-                    3
-                }
-            }
-            (Strength::Weak, Argument::Plain) => 0,
-        };
-        // A separator before everything else has nothing to separate but a command line.
-        let first = !line_end && !text.prose && low.iter().take(at).all(|byte| !byte.is_ascii_alphanumeric());
-        let points = if first && points >= 3 && command.argument != Argument::Plain { points + 2 } else { points };
-        let points = if line_end && text.prose { points / 2 } else { points };
-        // `a&b` is also how queries and texts join.
-        let points =
-            if separator == b'&' && low.get(at.wrapping_sub(1)) != Some(&b'&') && command.argument != Argument::Shell {
-                points / 2
-            } else {
-                points
-            };
-        weight.add(points, "command behind a separator");
-        if command.disguised {
+        weight.add(behind(text, at, &command), "command behind a separator");
+        weight.add(grammar(text, at), "grammar of a shell");
+        if command.disguised && command.strength != Strength::None {
             weight.add(5, "disguised word");
         }
+    }
+}
+
+/// How much a command weighs that stands behind the separator at `at`.
+fn behind(text: &Text<'_>, at: usize, command: &Command) -> u32 {
+    let low = text.low;
+    let separator = low.get(at).copied().unwrap_or(b';');
+    // A line end that was spelt out in an escape separates commands; one that a text just has separates lines.
+    let line_end = matches!(separator, b'\n' | b'\r') && !text.hidden_lines;
+    let loose = text.prose || line_end;
+    let points = match (command.strength, command.argument) {
+        (Strength::None, _) => return 0,
+        // One line of a script that somebody shows.
+        (Strength::Strong, Argument::Shell) if text.listing => 5 + 2 * u32::from(!line_end),
+        (Strength::Strong, Argument::Shell) => 10,
+        (Strength::Strong, Argument::Nothing) if line_end || text.prose && at > 0 => 4,
+        (Strength::Strong, Argument::Nothing) => 8,
+        (Strength::Strong, Argument::Plain) => {
+            if loose {
+                1
+            } else {
+                4
+            }
+        }
+        (Strength::Weak, Argument::Shell) => {
+            if text.prose {
+                5
+            } else {
+                8
+            }
+        }
+        (Strength::Weak, Argument::Nothing) => {
+            if loose {
+                0
+            } else {
+                3
+            }
+        }
+        (Strength::Weak, Argument::Plain) => 0,
+    };
+    // A separator before everything else has nothing to separate but a command line.
+    let first = !line_end && !text.prose && low.iter().take(at).all(|byte| !byte.is_ascii_alphanumeric());
+    let points = match (first, command.strength, command.argument) {
+        (false, ..) => points,
+        (true, Strength::Strong, Argument::Plain) => 8,
+        (true, Strength::Weak, Argument::Plain) => {
+            if command.shell_only {
+                8
+            } else {
+                3
+            }
+        }
+        (true, Strength::Weak, Argument::Nothing) => {
+            if command.last {
+                8
+            } else {
+                points + 2
+            }
+        }
+        (true, ..) => points + 2,
+    };
+    let points = if line_end && text.prose { points / 2 } else { points };
+    // Behind the address of a machine stands nothing but an address, unless a command line was made of it.
+    let points = if points == 8 && !text.prose && is_address(low.get(..at).unwrap_or_default()) { 10 } else { points };
+    // `a&b` is also how queries and texts join.
+    let single = separator == b'&' && low.get(at.wrapping_sub(1)) != Some(&b'&');
+    let apart = first && low.get(at + 1) == Some(&b' ') && points >= 8 && command.strength == Strength::Strong;
+    if single && command.argument != Argument::Shell && !apart { points / 2 } else { points }
+}
+
+/// An address of IPv4, perhaps with the second half of a separator or a space behind it.
+fn is_address(before: &[u8]) -> bool {
+    let end = before.iter().rposition(|byte| !matches!(byte, b' ' | b'|' | b'&' | b'"' | b'\'')).map_or(0, |at| at + 1);
+    let name = before.get(..end).unwrap_or_default();
+    name.len() >= 7
+        && name.len() <= 15
+        && name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
+        && name.iter().filter(|&&byte| byte == b'.').count() == 3
+}
+
+/// What else only a shell reads behind a separator: a variable as a command, a script by its path, the words of a loop.
+fn grammar(text: &Text<'_>, at: usize) -> u32 {
+    let separator = text.low.get(at).copied().unwrap_or(b';');
+    let line_end = matches!(separator, b'\n' | b'\r') && !text.hidden_lines;
+    if text.prose || text.listing || line_end || !matches!(separator, b';' | b'|' | b'&' | b'\n' | b'\r') {
+        return 0;
+    }
+    let rest = window(trim_spaces(text.from(at + 1)), 24);
+    let word = rest.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let (word, after) = rest.split_at_checked(word).unwrap_or_default();
+    if separator == b';'
+        && KEYWORDS.contains(&word)
+        && !after.first().is_some_and(|byte| is_word(*byte) || *byte == b'=')
+    {
+        return 8;
+    }
+    match rest {
+        [b'.', b'/', letter, ..] if letter.is_ascii_alphanumeric() => 8,
+        [b'.', b' ', b'/' | b'.', ..] => 9,
+        // `;$a$b`: a command in pieces.
+        [b'$', b'a'..=b'z' | b'_', ..] => {
+            let name = rest.iter().skip(1).take_while(|byte| is_word(**byte)).count();
+            if rest.get(name + 1) == Some(&b'$') { 10 } else { 0 }
+        }
+        _ => 0,
+    }
+}
+
+/// Signs that only a shell puts together: `<<<`, `${PATH:0:1}`, `%PATH:~0,1%`.
+fn signs(text: &Text<'_>, weight: &mut Weight) {
+    if text.prose || text.listing {
+        return;
+    }
+    for at in text.find_all("<<<").take(8) {
+        let alone = text.before(at) != Some(b'<') && !text.from(at + 3).starts_with(b"<");
+        weight.add(if alone && text.raw.len() > at + 3 { 8 } else { 0 }, "a here-string");
+    }
+    for at in text.find_all("${").take(32) {
+        let rest = window(text.from(at + 2), 32);
+        let name = rest.iter().take_while(|byte| is_word(**byte)).count();
+        let cut = matches!(rest.get(name..), Some([b':', digit, b':' | b'}', ..] | [b':', b' ', digit, ..]) if digit.is_ascii_digit() || *digit == b'-');
+        let stripped = matches!(rest.get(name..), Some([b'%' | b'#', b'%' | b'#' | b'?' | b'*', ..]));
+        weight.add(if name > 0 && (cut || stripped) { 10 } else { 0 }, "a part of a variable");
+    }
+    for at in text.find_all(":~").take(16) {
+        let digits = text.from(at + 2).first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
+        let percent = has(window(text.low.get(..at).unwrap_or_default(), 64), "%");
+        weight.add(if digits && percent { 10 } else { 0 }, "a part of a variable");
+    }
+    // The letters `\n` in front of everything, for what reads escapes.
+    if let [b'\\', b'n' | b'r', rest @ ..] = text.low {
+        let line = rest.split(|&byte| byte == b'\\').next().unwrap_or_default();
+        let command = Command::read(line);
+        let points = match (command.strength, command.argument) {
+            (Strength::Strong, Argument::Shell | Argument::Nothing) => 10,
+            (Strength::Weak, Argument::Shell) => 6,
+            _ => 0,
+        };
+        weight.add(points, "command behind an escaped line end");
     }
 }
 
@@ -574,7 +724,7 @@ fn leading_command(text: &Text<'_>, weight: &mut Weight) {
     };
     weight.add(points, "command line");
     if command.disguised && command.strength != Strength::None {
-        weight.add(5, "disguised word");
+        weight.add(if command.strength == Strength::Strong { 10 } else { 5 }, "disguised word");
     }
 }
 
@@ -601,11 +751,40 @@ struct Command {
     argument: Argument,
     /// Its word was written with signs a shell takes out.
     disguised: bool,
+    /// Nothing follows but another separator or a comment.
+    last: bool,
+    /// No text but a script has this word with words behind it.
+    shell_only: bool,
 }
 
 impl Command {
+    const NONE: Self =
+        Self { strength: Strength::None, argument: Argument::Plain, disguised: false, last: false, shell_only: false };
+
     fn read(rest: &[u8]) -> Self {
-        let none = Self { strength: Strength::None, argument: Argument::Plain, disguised: false };
+        let (outer, after) = Self::word(rest);
+        if !outer.wraps || outer.command.argument == Argument::Nothing {
+            return outer.command;
+        }
+        // `env id`, `timeout 5 id`: what the wrapper runs, behind its options and numbers.
+        let mut inner = after.trim_ascii_start();
+        for _ in 0..2 {
+            let word = inner.iter().take(16).take_while(|byte| !byte.is_ascii_whitespace()).count();
+            match inner.first() {
+                Some(b'-' | b'0'..=b'9') => inner = inner.get(word..).unwrap_or_default().trim_ascii_start(),
+                _ => break,
+            }
+        }
+        let (inner, _) = Self::word(inner);
+        if inner.command.strength == Strength::Strong && inner.command.argument != Argument::Plain {
+            return Self { disguised: outer.command.disguised || inner.command.disguised, ..inner.command };
+        }
+        outer.command
+    }
+
+    /// The word at the front, and what follows it.
+    fn word(rest: &[u8]) -> (Word, &[u8]) {
+        let none = Word { command: Self::NONE, wraps: false };
         let skipped = rest
             .iter()
             .take(32)
@@ -623,7 +802,7 @@ impl Command {
             let next = bytes.get(used + 1).copied();
             match byte {
                 b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'/' => {
-                    let Some(slot) = word.get_mut(length) else { return none };
+                    let Some(slot) = word.get_mut(length) else { return (none, rest) };
                     *slot = byte;
                     length += 1;
                     used += 1;
@@ -646,6 +825,7 @@ impl Command {
         }
         let word = word.get(..length).unwrap_or_default();
         let name = word.rsplit(|&byte| byte == b'/').next().unwrap_or(word);
+        let name = name.strip_suffix(b".exe").unwrap_or(name);
         let in_bin = has(word, "bin/");
         let listed = |list: &[&str]| list.iter().any(|known| known.as_bytes() == name);
         let strength = if in_bin || listed(STRONG) {
@@ -653,17 +833,28 @@ impl Command {
         } else if listed(WEAK) {
             Strength::Weak
         } else {
-            return none;
+            return (none, rest);
         };
-        Self { strength, argument: argument(rest.get(used..).unwrap_or_default()), disguised }
+        let after = rest.get(used..).unwrap_or_default();
+        let shell_only = matches!(name, b"echo" | b"eval" | b"exec" | b"unset" | b"alias" | b"printf" | b"sendmail");
+        let last = window(after, 16).iter().all(|byte| b" ;|&#\t\n\r'\"".contains(byte)) && after.len() <= 16;
+        let command = Self { strength, argument: argument(after), disguised, last, shell_only };
+        (Word { command, wraps: listed(WRAPPERS) }, after)
     }
+}
+
+/// A command, and whether it runs another one.
+struct Word {
+    command: Command,
+    wraps: bool,
 }
 
 fn argument(after: &[u8]) -> Argument {
     let spaces = after.iter().take(16).take_while(|byte| matches!(byte, b' ' | b'\t' | b'+' | b'"' | b'\'')).count();
     let rest = after.get(spaces..).unwrap_or_default();
     match rest {
-        [] | [b';' | b'|' | b'&' | b'`' | b')' | b'\n' | b'\r' | b'#' | b'}', ..] => Argument::Nothing,
+        [] | [b';' | b'|' | b'&' | b'`' | b')' | b'\n' | b'\r' | b'#' | b'}' | 0, ..] => Argument::Nothing,
+        [b'1' | b'2', b'>', ..] => Argument::Shell,
         [b'$' | b'>' | b'<' | b'~' | b'*' | b'?' | b'%' | b'{' | b'\\' | b'^', ..] => Argument::Shell,
         [b',', b'/' | b'-', ..] => Argument::Shell,
         [b'/', letter, ..] if *letter > 32 => Argument::Shell,

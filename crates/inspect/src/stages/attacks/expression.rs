@@ -1,7 +1,7 @@
 //! Expression languages and lookups: JNDI (Log4Shell) with its disguises, OGNL, SpEL and EL, and the Java names they reach for.
 
 use super::family::{Family, Weight};
-use super::gate::{Marker, any, start};
+use super::gate::{Marker, any, start, word};
 use super::text::{Text, has, window};
 
 pub(super) const MARKERS: &[Marker] = &[
@@ -36,7 +36,7 @@ pub(super) const MARKERS: &[Marker] = &[
     any(9, "@java.lang"),
     any(8, "#context"),
     any(8, "ognlcontext"),
-    any(8, "xwork"),
+    word(8, "xwork"),
     any(8, "#application"),
     any(7, "#session."),
     any(7, "#request."),
@@ -112,7 +112,7 @@ pub(super) const MARKERS: &[Marker] = &[
     any(8, "classloader"),
     any(6, "springframework"),
     any(5, "facescontext"),
-    any(6, "commonj"),
+    word(6, "commonj"),
     any(6, "getdeclaredconstructor"),
     any(5, "unmarshaller"),
     any(5, "beanshell"),

@@ -63,12 +63,12 @@ families! {
     Template = template, Template, &[Classes::BRACE | Classes::OPERATOR, Classes::BRACE | Classes::SIGIL];
     Expression = expression, Expression, &[];
     Xxe = xxe, Xxe, &[];
-    Ldap = ldap, Ldap, &[Classes::PAREN | Classes::OPERATOR];
+    Ldap = ldap, Ldap, &[Classes::PAREN | Classes::OPERATOR, Classes::PAREN | Classes::CONTROL];
     Xpath = xpath, Xpath, &[];
-    Header = header_injection, HeaderInjection, &[];
+    Header = header_injection, HeaderInjection, &[Classes::LINE, Classes::WIDE | Classes::COLON];
     Mail = mail, MailInjection, &[];
     Prototype = prototype, Prototype, &[];
-    Deserialization = deserialization, Deserialization, &[];
+    Deserialization = deserialization, Deserialization, &[Classes::CONTROL];
     Code = code, CodeInjection, &[Classes::SIGIL | Classes::BRACE | Classes::QUOTE];
     GraphQl = graphql, Introspection, &[];
     Scanner = scanner, Scanner, &[];

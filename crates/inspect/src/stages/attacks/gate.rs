@@ -60,6 +60,9 @@ impl Classes {
     /// `~`, which is a sigil as well.
     pub const TILDE: u32 = 1 << 20;
 
+    /// Line ends, which are separators as well.
+    pub const LINE: u32 = 1 << 21;
+
     /// Everything but letters, digits and the signs of names, numbers and times.
     pub const BEYOND_NAMES: u32 = !(Self::DIGIT | Self::UNDERSCORE | Self::COMMA | Self::COLON);
 
@@ -103,7 +106,8 @@ const CLASS: [u32; 256] = {
             b'(' | b')' => Classes::PAREN,
             b'{' | b'}' | b'[' | b']' => Classes::BRACE,
             b'&' => Classes::SEPARATOR | Classes::AMPERSAND,
-            b';' | b'|' | b'\n' | b'\r' => Classes::SEPARATOR,
+            b'\n' | b'\r' => Classes::SEPARATOR | Classes::LINE,
+            b';' | b'|' => Classes::SEPARATOR,
             b'_' => Classes::UNDERSCORE,
             b',' => Classes::COMMA,
             b':' => Classes::COLON,

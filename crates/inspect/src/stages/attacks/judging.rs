@@ -8,7 +8,7 @@ use schema::json::{JsonLimits, Tape};
 use super::family::{Family, Weight};
 use super::gate::{Classes, GATE, Hits};
 use super::score::{self, Score, Settles};
-use super::text::{Text, reads_like_prose};
+use super::text::{Text, are_lines_hidden, is_listing, reads_like_prose};
 use super::{AttackPolicy, Introspection, ScoreUse, Sensitivity};
 use crate::values::decode::{Layers, unbase64, unescape, without_inner_tags};
 use crate::values::{Role, Spot, Value};
@@ -154,8 +154,10 @@ impl<'p> Judging<'p> {
             let inner = Value { spot: value.spot, role, bytes: string.text.as_bytes() };
             self.layer(&inner, inner.bytes, layers.with(Layers::JSON), 2);
         }
-        // Operators as keys are read with their values.
-        memchr::memchr(b'$', bytes).is_none()
+        // Operators and names of types as keys are read with their values.
+        let typed = memchr::memchr(b'@', bytes).is_some()
+            && [&b"\"@type\""[..], b"\"@class\""].iter().any(|key| memchr::memmem::find(bytes, key).is_some());
+        memchr::memchr(b'$', bytes).is_none() && !typed
     }
 
     fn judge(&mut self, value: &Value<'_>, bytes: &[u8], classes: Classes, layers: Layers) {
@@ -181,6 +183,8 @@ impl<'p> Judging<'p> {
             classes,
             hits: &hits,
             prose: reads_like_prose(&low),
+            listing: is_listing(bytes),
+            hidden_lines: layers.has_escape() && are_lines_hidden(value.bytes, bytes),
         };
         let mut score = None;
         let mut heaviest = 0;
@@ -211,11 +215,13 @@ impl<'p> Judging<'p> {
             return Some(confidence);
         }
         let score = score.get_or_insert_with(|| score::judge(text));
-        // Sentences share their words with attacks: there the score must be as sure as by itself.
+        // Sentences and programs over several lines share their words with attacks, and each of their windows is one more
+        // chance to look like one: there the score must be as sure as by itself.
+        let document = text.prose || text.listing;
         let settles = match confidence {
-            Confidence::Likely if !text.prose => score.settles >= Settles::Likely,
+            Confidence::Likely if !document => score.settles >= Settles::Likely,
             Confidence::Likely => score.settles >= Settles::Alone,
-            _ => score.settles >= Settles::Alone && !text.prose,
+            _ => score.settles >= Settles::Alone && !document,
         };
         Some(if settles { Confidence::Sure } else { confidence })
     }

@@ -23,6 +23,10 @@ pub struct Text<'a> {
     pub hits: &'a Hits,
     /// It reads like sentences.
     pub prose: bool,
+    /// It has lines: a listing, a table, a document. What is injected fits into one line or two.
+    pub listing: bool,
+    /// Its line ends were spelt out by an encoding; as the value came it had none.
+    pub hidden_lines: bool,
 }
 
 impl<'a> Text<'a> {
@@ -183,9 +187,16 @@ pub fn reads_like_prose(low: &[u8]) -> bool {
     words >= 6 && bytes * 2 >= looked.len()
 }
 
+/// True when the line ends of a text only came to be by taking off escapes.
+pub fn are_lines_hidden(sent: &[u8], read: &[u8]) -> bool {
+    memchr::memchr2(b'\n', b'\r', sent).is_none() && memchr::memchr2(b'\n', b'\r', read).is_some()
+}
+
 /// A program over several lines, as people put into documents; what is injected fits into one.
 pub fn is_listing(raw: &[u8]) -> bool {
-    raw.len() >= 80 && memchr::memchr_iter(b'\n', raw).take(4).count() == 4
+    // Empty lines are free to whoever wants to look like a listing.
+    let lines = raw.split(|&byte| byte == b'\n').filter(|line| line.trim_ascii().len() >= 4);
+    raw.len() >= 60 && lines.take(4).count() == 4
 }
 
 /// Where code stands in Markdown: between fences or backticks. Empty for a text without them.

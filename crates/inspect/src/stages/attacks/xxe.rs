@@ -15,6 +15,8 @@ pub(super) const MARKERS: &[Marker] = &[
     any(0, "xs:import"),
     any(0, "<!element"),
     any(0, "<!attlist"),
+    any(0, "<!notation"),
+    any(0, "<?xml "),
     any(0, "xml-stylesheet"),
     any(0, "xsl:include"),
     any(0, "xsl:import"),
@@ -37,6 +39,11 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     if let Some(at) = memchr::memmem::find(low, b"<!doctype") {
         doctype(window(low.get(at..).unwrap_or_default(), 4096), weight);
     }
+    for declaration in ["<!element", "<!attlist", "<!notation"] {
+        let outside = has(low, declaration);
+        weight.add(if outside && !text.prose && !text.listing { 6 } else { 0 }, declaration);
+    }
+    encoding(text, weight);
     let mut entities = 0;
     for at in text.find_all("<!entity").take(256) {
         entities += 1;
@@ -95,6 +102,18 @@ fn doctype(rest: &[u8], weight: &mut Weight) {
         || has(head, "w3.org/")
         || has(head, "apple.com/dtds");
     let subset = rest.get(head.len()) == Some(&b'[');
+    // A public identifier that everybody knows, with an address that is not its own.
+    let foreign = ["http", "ftp:", "file:", "php:", "jar:", "//"].iter().any(|scheme| {
+        memchr::memmem::find(head, [b"\"", scheme.as_bytes()].concat().as_slice())
+            .or_else(|| memchr::memmem::find(head, [b"'", scheme.as_bytes()].concat().as_slice()))
+            .is_some_and(|at| {
+                let address = head.get(at..).unwrap_or_default();
+                !has(address, "w3.org/") && !has(address, "apple.com/")
+            })
+    });
+    if known && foreign {
+        weight.add(10, "document type from outside");
+    }
     if !known && (has(head, "system") || has(head, "public")) {
         weight.add(10, "document type from outside");
     }
@@ -105,8 +124,42 @@ fn doctype(rest: &[u8], weight: &mut Weight) {
     }
 }
 
+/// A declaration that names an encoding the text is evidently not in: a reader that believes it sees another document.
+fn encoding(text: &Text<'_>, weight: &mut Weight) {
+    let start = text.low.trim_ascii_start();
+    let Some(rest) = start.strip_prefix(b"<?xml ") else { return };
+    let declaration = window(rest, 128);
+    let declaration = declaration.get(..memchr::memmem::find(declaration, b"?>").unwrap_or(declaration.len()));
+    let Some(named) = declaration.and_then(|declaration| {
+        let at = memchr::memmem::find(declaration, b"encoding")?;
+        declaration.get(at + 8..)
+    }) else {
+        return;
+    };
+    // The text was read as ASCII, so it is in none of these.
+    let other = ["utf-7", "utf7", "utf-16", "utf16", "utf-32", "ucs-", "ibm", "ebcdic", "cp037", "cp1047"];
+    let odd = other.iter().any(|name| has(named, name));
+    let seven = has(named, "utf-7") || has(named, "utf7");
+    weight.add(
+        if seven {
+            10
+        } else if odd {
+            8
+        } else {
+            0
+        },
+        "an encoding the text is not in",
+    );
+}
+
 /// `xsi:schemaLocation` holds pairs (XML Schema Part 1, 4.3.2): a single address is not for validation.
 fn schema_location(text: &Text<'_>, weight: &mut Weight) {
+    for at in text.find_all("nonamespaceschemalocation").take(16) {
+        let rest = window(text.from(at + 25), 16);
+        let value = rest.iter().position(|byte| matches!(byte, b'"' | b'\'')).and_then(|open| rest.get(open + 1..));
+        let outside = value.is_some_and(|value| has(window(value, 8), ":") || value.starts_with(b"//"));
+        weight.add(if outside { 7 } else { 0 }, "schema from outside");
+    }
     for at in text.find_all("xsi:schemalocation").take(16) {
         let rest = window(text.from(at + 18), 512);
         let Some(open) = rest.iter().position(|byte| matches!(byte, b'"' | b'\'')) else { continue };

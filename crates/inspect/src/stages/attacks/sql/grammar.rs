@@ -39,7 +39,7 @@ pub(super) fn weigh(text: &Text<'_>, inside: Inside) -> Option<Weight> {
         glue_comments: 0,
         hints: 0,
         breaks: inside != Inside::Bare,
-        prose: text.prose,
+        prose: text.prose || is_shown(text),
     };
     let last = all.len().saturating_sub(1);
     for (at, token) in all.iter().take(TOKENS_MAX).enumerate() {
@@ -82,7 +82,7 @@ pub(super) fn weigh(text: &Text<'_>, inside: Inside) -> Option<Weight> {
         }
     }
     stream.after_break(&mut weight);
-    if inside == Inside::Bare && !text.prose && stream.tokens.len() <= WHOLE_TOKENS_MAX {
+    if inside == Inside::Bare && !stream.prose && stream.tokens.len() <= WHOLE_TOKENS_MAX {
         stream.whole(text, &mut weight);
     }
     if stream.hints > 0 && weight.points > 0 {
@@ -92,6 +92,15 @@ pub(super) fn weigh(text: &Text<'_>, inside: Inside) -> Option<Weight> {
         weight.add(4, "comments as spaces");
     }
     Some(weight)
+}
+
+/// True for a listing in which every line closes the strings that it opens and no comment ends it: a program that somebody
+/// shows. What leaves a string has a quote too many or cuts off what follows.
+fn is_shown(text: &Text<'_>) -> bool {
+    let even = |line: &[u8], quote: u8| memchr::memchr_iter(quote, line).count().is_multiple_of(2);
+    let last = text.low.trim_ascii_end().rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+    let cut = last.ends_with(b"--") || last.ends_with(b"#") || last.ends_with(b"/*");
+    text.listing && !cut && text.low.split(|&byte| byte == b'\n').all(|line| even(line, b'\'') && even(line, b'"'))
 }
 
 impl<'t> Stream<'t> {
