@@ -52,6 +52,9 @@ const DANGEROUS: &[&str] = &[
     "constructor",
     "die",
     "define",
+    "alert",
+    "confirm",
+    "prompt",
 ];
 
 /// Most closing signs of a text that are looked at.

@@ -21,6 +21,7 @@ mod ldap;
 mod mail;
 mod memory;
 mod nosql;
+mod page;
 mod prototype;
 mod scanner;
 pub mod score;

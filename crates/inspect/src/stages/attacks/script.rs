@@ -5,10 +5,40 @@
 
 use super::family::{Family, Weight};
 use super::gate::{Classes, Marker, any, call, start, word};
+use super::page;
 use super::text::{Text, has, is_word, quoted_code, split_word, trim, window};
 
 pub(super) const MARKERS: &[Marker] = &[
     any(0, "javascript"),
+    any(0, "import("),
+    any(0, "importscripts("),
+    any(0, "fetch("),
+    any(0, "beacon("),
+    any(0, "websocket("),
+    any(0, "eventsource("),
+    any(0, "getscript("),
+    any(0, "worker("),
+    any(0, "alert)"),
+    any(0, "alert,"),
+    any(0, "alert;"),
+    any(0, "alert}"),
+    any(0, "eval)"),
+    any(0, "prompt)"),
+    any(0, "confirm)"),
+    any(0, "sessionstorage"),
+    any(0, "document."),
+    any(0, "window."),
+    any(0, "navigator."),
+    any(0, ".postmessage"),
+    any(0, "worker.register("),
+    any(0, "location.assign("),
+    any(0, "location.replace("),
+    any(0, "url("),
+    any(0, "@import"),
+    any(0, "script-src"),
+    any(0, "default-src"),
+    any(0, "object-src"),
+    any(0, "base-uri"),
     any(0, "vbscript:"),
     any(0, "livescript:"),
     any(0, "jscript"),
@@ -216,6 +246,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     handler_outside_tag(text, weight);
     script_address(text, weight);
     sink(text, weight);
+    page::weigh(text, &mut |points, name| weight.add(points, name));
 }
 
 /// Which fragments stand anywhere in a text, looked for once and not in every tag again.
