@@ -238,13 +238,15 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     file_name(text, weight);
     let quoted = quoted_code(text.low);
     let listing = is_listing(text.raw);
+    let harmless = listing && is_harmless(text);
     let mut sum = 0;
     let mut strong = 0;
     for hit in text.hits(Family::Code) {
         let at = hit.at as usize;
         let shown = text.prose && quoted.iter().any(|&(from, to)| at >= from && at < to);
         let points = u32::from(hit.marker.points);
-        let ordinary = listing && ORDINARY.contains(&hit.marker.text);
+        let ordinary =
+            listing && (ORDINARY.contains(&hit.marker.text) || harmless && hit.marker.text.starts_with("<?"));
         let points = if shown || text.prose || ordinary { points / 3 } else { points };
         // Names of functions only add up to a suspicion; tags and superglobals make it an attack.
         let cap = if points >= 6 { 12 } else { 8u32 };
@@ -283,7 +285,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         }
     }
     calls::weigh(text, weight);
-    tags(text, &quoted, weight);
+    tags(text, &quoted, harmless, weight);
     if sum >= 5 && !text.prose && statement_around(text.low) {
         weight.add(3, "a statement");
     }
@@ -404,15 +406,74 @@ fn statement_around(low: &[u8]) -> bool {
         || low.starts_with(b"'-")
 }
 
-fn tags(text: &Text<'_>, quoted: &[(usize, usize)], weight: &mut Weight) {
+/// A program over several lines that runs no other, reads nothing of its request and has no computed names: somebody shows
+/// how to call something.
+fn is_harmless(text: &Text<'_>) -> bool {
+    let fragments = [
+        "$_",
+        "$globals",
+        "system",
+        "passthru",
+        "popen",
+        "proc_open",
+        "eval",
+        "assert",
+        "create_function",
+        "call_user",
+        "base64_decode",
+        "gzinflate",
+        "str_rot13",
+        "hex2bin",
+        "unserialize",
+        "include",
+        "file_put",
+        "fwrite",
+        "fputs",
+        "move_uploaded",
+        "copy(",
+        "unlink",
+        "chmod",
+        "php://",
+        "phpinfo",
+        "preg_replace",
+        "fsockopen",
+        "`",
+        "${",
+        "]($",
+        ")($",
+        "}(",
+        "stdin",
+        "allow_url",
+        "dl(",
+        "mail(",
+        "pcntl",
+        "posix",
+        "\\x",
+        "chr(",
+        "array_map",
+        "usort",
+    ];
+    // `curl_exec` asks another server, which is what such a program is for.
+    let runs = text.find_all("exec").take(64).any(|at| {
+        let called = text.from(at + 4).trim_ascii_start().first() == Some(&b'(');
+        called && !text.low.get(..at).unwrap_or_default().ends_with(b"curl_")
+    });
+    text.raw.len() <= 16 * 1024 && !runs && !fragments.iter().any(|fragment| has(text.low, fragment))
+}
+
+fn tags(text: &Text<'_>, quoted: &[(usize, usize)], harmless: bool, weight: &mut Weight) {
     let shown = |at: usize| quoted.iter().any(|&(from, to)| at >= from && at < to);
     for at in text.find_all("<?").take(32) {
         let rest = text.from(at + 2);
         let php =
             rest.starts_with(b"php") || rest.starts_with(b"=") || rest.first().is_some_and(u8::is_ascii_whitespace);
         if php && !rest.starts_with(b"xml") {
-            weight.add(if shown(at) { 3 } else { 6 }, "PHP tag");
-            if !shown(at) && !text.prose && window(rest, 512).iter().any(|byte| matches!(byte, b'(' | b'`' | b'$')) {
+            weight.add(if shown(at) || harmless { 3 } else { 6 }, "PHP tag");
+            if !shown(at)
+                && !harmless
+                && !text.prose
+                && window(rest, 512).iter().any(|byte| matches!(byte, b'(' | b'`' | b'$'))
+            {
                 weight.add(5, "code in the tag");
             }
         }

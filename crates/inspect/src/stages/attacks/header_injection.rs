@@ -96,7 +96,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     let addressed = low.starts_with(b"mailto:") || low.starts_with(b"sms:");
     let around = Around {
         placed: (text.spot.in_head() || text.hidden_lines) && !addressed,
-        document: text.prose || text.role == Role::File || lines > 12,
+        document: text.prose || text.role == Role::File || lines > 12 || is_example(text),
         leads: matches!(low.first(), Some(b'\r' | b'\n')),
     };
     if text.classes.any(Classes::LINE) {
@@ -118,6 +118,13 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     if text.spot.in_head() && low.windows(4).take(8192).any(|four| four == b"\r\n\r\n") {
         weight.add(5, "end of a head");
     }
+}
+
+/// A listing with a head in it, as documentation has: its first line is words or markup. In front of what is injected stands
+/// a value, or nothing.
+fn is_example(text: &Text<'_>) -> bool {
+    let first = text.low.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    text.listing && !text.hidden_lines && !text.spot.in_head() && first.iter().any(|byte| matches!(byte, b' ' | b'`'))
 }
 
 /// A value of one line that holds a version of HTTP may be a request or a status line as a whole.
