@@ -286,7 +286,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     }
     calls::weigh(text, weight);
     tags(text, &quoted, harmless, weight);
-    if sum >= 5 && !text.prose && statement_around(text.low) {
+    if sum >= 5 && !text.prose && !harmless && statement_around(text.low) {
         weight.add(3, "a statement");
     }
 }
