@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use inspect::stages::attacks::score::Model;
-use inspect::stages::attacks::{AttackPolicy, Judging, ScoreUse};
+use inspect::stages::attacks::{AttackPolicy, Judging, ScoreUse, Use, use_of_score};
 use inspect::values::{Role, Spot, Value};
 use model::finding::Confidence;
 
@@ -13,13 +13,16 @@ use crate::table::{Cell, Table};
 
 /// The share of legitimate texts that may be taken for attacks, detectors and score together.
 const FALSE_SHARE: f64 = 0.001;
-/// The share at which the score makes sure what a detector finds likely.
-const LIKELY_SHARE: f64 = 0.02;
+/// Shares at which the score may make sure what a detector finds likely: the largest that leaves room for the rest.
+const LIKELY_SHARES: [f64; 7] = [0.02, 0.01, 0.005, 0.002, 0.001, 0.0005, 0.0];
+/// The share of legitimate texts that detectors, and the score where they find something likely, may take for attacks.
+const SETTLED_SHARE: f64 = 0.0007;
 
 /// What is known of one text: the detectors' confidence and the score's margin.
 struct Reading {
     confidence: Option<Confidence>,
     margin: f32,
+    with: Use,
 }
 
 /// From which margins a text is taken for an attack.
@@ -30,10 +33,12 @@ struct Limits {
 
 impl Limits {
     fn flag(&self, reading: &Reading) -> bool {
-        match reading.confidence {
-            Some(Confidence::Sure) => true,
-            Some(Confidence::Likely) => reading.margin >= self.likely.min(self.alone),
-            _ => reading.margin >= self.alone,
+        match (reading.confidence, reading.with) {
+            (Some(Confidence::Sure), _) => true,
+            (Some(Confidence::Likely), Use::Bare | Use::Settles) => reading.margin >= self.likely.min(self.alone),
+            (Some(Confidence::Likely), Use::Document) => reading.margin >= self.alone,
+            (_, Use::Bare) => reading.margin >= self.alone,
+            _ => false,
         }
     }
 }
@@ -64,8 +69,12 @@ pub(super) fn tables(attacks: &[Sample], legitimate: &[Sample], train: &dyn Fn(K
                 let model = train(&|sample| group(sample) != name);
                 let readings = |samples: &[Sample], detected: &[Option<Confidence>]| -> Vec<Reading> {
                     let each = samples.iter().zip(detected);
-                    each.map(|(sample, &confidence)| Reading { confidence, margin: worst(&model, &sample.text) })
-                        .collect()
+                    each.map(|(sample, &confidence)| Reading {
+                        confidence,
+                        margin: worst(&model, &sample.text),
+                        with: use_of_score(&sample.text),
+                    })
+                    .collect()
                 };
                 let quiet = readings(legitimate, &of_legitimate);
                 let limits = limits(&quiet);
@@ -127,14 +136,25 @@ fn detected_names(text: &[u8]) -> Option<String> {
 
 /// The margins at which detectors and score together flag no more than [`FALSE_SHARE`] of the legitimate texts.
 fn limits(legitimate: &[Reading]) -> Limits {
-    let likely = margin_at(legitimate, LIKELY_SHARE);
-    let allowed = (legitimate.len() as f64 * FALSE_SHARE) as usize;
-    let mut limits = Limits { alone: f32::MAX, likely };
-    let spent = legitimate.iter().filter(|reading| limits.flag(reading)).count();
-    let mut rest: Vec<f32> =
-        legitimate.iter().filter(|reading| !limits.flag(reading)).map(|reading| reading.margin).collect();
+    let count = |limits: &Limits| legitimate.iter().filter(|reading| limits.flag(reading)).count();
+    let within = |share: f64| (legitimate.len() as f64 * share) as usize;
+    let mut limits = Limits { alone: f32::MAX, likely: f32::MAX };
+    for share in LIKELY_SHARES {
+        limits.likely = if share > 0.0 { margin_at(legitimate, share) } else { f32::MAX };
+        if count(&limits) <= within(SETTLED_SHARE) {
+            break;
+        }
+    }
+    let spent = count(&limits);
+    // What is only flagged once the score is trusted alone.
+    let everything = Limits { alone: f32::MIN, likely: limits.likely };
+    let mut rest: Vec<f32> = legitimate
+        .iter()
+        .filter(|reading| !limits.flag(reading) && everything.flag(reading))
+        .map(|reading| reading.margin)
+        .collect();
     rest.sort_by(|a, b| b.total_cmp(a));
-    if let Some(&margin) = rest.get(allowed.saturating_sub(spent)) {
+    if let Some(&margin) = rest.get(within(FALSE_SHARE).saturating_sub(spent)) {
         limits.alone = margin + 1e-3;
     }
     limits

@@ -6,6 +6,7 @@
 mod held_out;
 mod learner;
 mod legitimate;
+mod made;
 mod mutate;
 
 use std::path::PathBuf;
@@ -61,7 +62,15 @@ pub struct Sample {
 /// Runs this task.
 pub fn run(arguments: &Arguments) -> Outcome {
     let attacks = attacks(&arguments.corpus)?;
-    let (training, held_out) = legitimate::load(&arguments.corpus, &arguments.documents, &arguments.vendors)?;
+    let (training, mut held_out) = legitimate::load(&arguments.corpus, &arguments.documents, &arguments.vendors)?;
+    // Margins hold for markup, too.
+    let mut random = fastrand::Rng::with_seed(arguments.seed);
+    let marked: Vec<Sample> = held_out
+        .iter()
+        .step_by(10)
+        .map(|sample| Sample { text: made::markup(&sample.text, &mut random), ..sample.clone() })
+        .collect();
+    held_out.extend(marked);
     eprintln!(
         "{} attacks, {} legitimate texts to train on, {} held out",
         attacks.len(),
@@ -69,8 +78,10 @@ pub fn run(arguments: &Arguments) -> Outcome {
         held_out.len()
     );
     held_out::show_misses(&held_out, arguments.misses);
+    let made = made::attacks(arguments.seed);
     let train = |kept: &dyn Fn(&Sample) -> bool| {
-        let samples: Vec<Sample> = attacks.iter().filter(|sample| kept(sample)).chain(&training).cloned().collect();
+        let shown = attacks.iter().chain(&made).filter(|sample| kept(sample));
+        let samples: Vec<Sample> = shown.chain(&training).cloned().collect();
         let model = learner::train(&mutate::augment(samples, arguments.seed), arguments.seed);
         let margins = learner::margins(&model, &held_out);
         model.with_margins(margins)

@@ -1,7 +1,7 @@
 //! Variations of the training texts: what costs an attacker nothing, and the same done to legitimate texts so that it
 //! tells nothing by itself.
 
-use super::Sample;
+use super::{Sample, made};
 
 /// The samples and their variations.
 pub(super) fn augment(samples: Vec<Sample>, seed: u64) -> Vec<Sample> {
@@ -17,6 +17,12 @@ pub(super) fn augment(samples: Vec<Sample>, seed: u64) -> Vec<Sample> {
             let mut varied = sample.clone();
             varied.text = vary(&sample.text, sample.attack, &ordinary, &mut random);
             out.push(varied);
+        }
+        if !sample.attack && random.u8(..) < 80 {
+            out.push(Sample { text: made::markup(&sample.text, &mut random), ..sample.clone() });
+        }
+        if !sample.attack && random.u8(..) < 60 {
+            out.push(Sample { text: made::listed(&sample.text, &mut random), ..sample.clone() });
         }
         if !sample.attack && random.u8(..) < 128 {
             out.push(Sample { text: salad(&sample.text, &mut random), ..sample.clone() });

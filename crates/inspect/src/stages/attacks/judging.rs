@@ -8,7 +8,7 @@ use schema::json::{JsonLimits, Tape};
 use super::family::{Family, Weight};
 use super::gate::{Classes, GATE, Hits};
 use super::score::{self, Score, Settles};
-use super::text::{Text, are_lines_hidden, is_listing, reads_like_prose};
+use super::text::{Text, are_lines_hidden, is_document, is_listing, reads_like_prose};
 use super::{AttackPolicy, Introspection, ScoreUse, Sensitivity};
 use crate::values::decode::{Layers, unbase64, unescape, without_inner_tags};
 use crate::values::{Role, Spot, Value};
@@ -234,9 +234,10 @@ impl<'p> Judging<'p> {
         let score = score.unwrap_or_else(|| score::judge(text));
         self.reports += 1;
         self.lowest = self.lowest.map_or(Some(score.value), |lowest| Some(lowest.min(score.value)));
-        // Nothing is refused for its looks alone, unless that was asked for.
+        // Sentences, listings and markup are not refused for their looks alone, unless that was asked for.
         let confidence = match (score.settles, self.policy.sensitivity) {
             (Settles::Alone, Sensitivity::High) => Confidence::Sure,
+            (Settles::Alone, Sensitivity::Normal) if is_bare(text) => Confidence::Sure,
             (Settles::Alone, _) => Confidence::Likely,
             (Settles::Hint, _) => Confidence::Hint,
             _ => return,
@@ -368,6 +369,38 @@ fn is_ordinary_field(spot: Spot<'_>, classes: Classes, hits: &Hits) -> bool {
     !matches!(known, Known::Other | Known::Referer | Known::SoapAction | Known::XForwardedHost)
         && !classes.any(UNUSUAL)
         && !hits.list.iter().any(|hit| hit.marker.points > 0 || hit.family == Family::Expression)
+}
+
+/// Neither sentences nor lines nor markup: a value that only was to be one, and looks like what one in five thousand
+/// legitimate values looks like.
+fn is_bare(text: &Text<'_>) -> bool {
+    !text.prose && !text.listing && may_stand_alone(text.raw, text.classes)
+}
+
+fn may_stand_alone(raw: &[u8], classes: Classes) -> bool {
+    !classes.any(Classes::ANGLE | Classes::LINE) && raw.len() <= 512
+}
+
+/// What the score may do about a text of its own: see [`Use`].
+pub fn use_of_score(raw: &[u8]) -> Use {
+    if is_document(raw) {
+        Use::Document
+    } else if may_stand_alone(raw, Classes::of(raw)) {
+        Use::Bare
+    } else {
+        Use::Settles
+    }
+}
+
+/// What the score may do about a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It settles what is likely, and is sure by itself.
+    Bare,
+    /// It settles what is likely.
+    Settles,
+    /// It settles what is likely only where it is as sure as by itself.
+    Document,
 }
 
 /// Values that the score may condemn by itself: not files, not the grammar of fields.

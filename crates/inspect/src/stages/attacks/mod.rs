@@ -37,7 +37,7 @@ mod xxe;
 use model::finding::Findings;
 use model::reason::StageId;
 
-pub use judging::{Judged, Judging};
+pub use judging::{Judged, Judging, Use, use_of_score};
 
 use crate::http1::Framing;
 use crate::policy::Policy;
@@ -71,7 +71,8 @@ pub enum Introspection {
 /// Whether the learned score takes part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ScoreUse {
-    /// It settles what the detectors are not sure of, and reports what they do not know.
+    /// It settles what the detectors are not sure of, and reports what they do not know: for sure where the value is bare
+    /// (no sentences, no lines, no markup) and it reaches the margin that one legitimate text in five thousand reaches.
     #[default]
     Full,
     /// Detectors alone.

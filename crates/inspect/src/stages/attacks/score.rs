@@ -46,7 +46,7 @@ pub enum Settles {
     Likely,
     /// It is a hint by itself.
     Hint,
-    /// It makes sure what a detector hints at, and is reported by itself.
+    /// It makes sure what a detector hints at, and is sure by itself of a bare value: no sentences, lines or markup.
     Alone,
 }
 

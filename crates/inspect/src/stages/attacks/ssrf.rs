@@ -213,6 +213,9 @@ const INSIDE: &[&str] = &[
 /// value may be called.
 fn authority(text: &Text<'_>, rest: &[u8], whole: bool, weight: &mut Weight) {
     let path = rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len());
+    // Where a login goes back to, whatever the parameter is called.
+    let back = ["callback", "redirect", "oauth", "signin", "login"];
+    let whole = whole && !back.iter().any(|word| has(rest.get(path..).unwrap_or_default(), word));
     let before_path = rest.get(..path).unwrap_or_default();
     let authority = rest
         .split(|byte| matches!(byte, b'/' | b'?' | b'#' | b'\\' | b' ' | b'"' | b'\'' | b'<' | b'>'))

@@ -187,6 +187,11 @@ pub fn reads_like_prose(low: &[u8]) -> bool {
     words >= 6 && bytes * 2 >= looked.len()
 }
 
+/// True for sentences and for listings: texts that share their words with attacks by right.
+pub fn is_document(raw: &[u8]) -> bool {
+    is_listing(raw) || reads_like_prose(&raw.to_ascii_lowercase())
+}
+
 /// True when the line ends of a text only came to be by taking off escapes.
 pub fn are_lines_hidden(sent: &[u8], read: &[u8]) -> bool {
     memchr::memchr2(b'\n', b'\r', sent).is_none() && memchr::memchr2(b'\n', b'\r', read).is_some()
