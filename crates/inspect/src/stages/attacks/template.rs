@@ -18,6 +18,11 @@ pub(super) const MARKERS: &[Marker] = &[
     any(0, "[["),
     any(0, "{php"),
     any(0, "#set"),
+    any(0, "#parse("),
+    any(0, "#evaluate("),
+    any(0, "#foreach"),
+    any(0, "#macro("),
+    any(0, "[%"),
     any(0, "@{"),
     any(0, "{#"),
     any(0, "[#"),
@@ -88,6 +93,7 @@ const MARKS: &[(&str, &str)] = &[
     ("~{", "}"),
     ("@(", ")"),
     ("[[", "]]"),
+    ("[%", "%]"),
     ("{php", "{/php"),
     ("@{", "}"),
     ("{", "}"),
@@ -107,7 +113,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         sum += points;
         weight.add(points, hit.marker.text);
     }
-    let marked = MARKS.iter().take(11).any(|(open, _)| text.has(Family::Template, open));
+    let marked = MARKS.iter().take(12).any(|(open, _)| text.has(Family::Template, open));
     if sum > 0 && marked {
         weight.add(4, "between template marks");
     }
@@ -125,11 +131,96 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
                 points
             };
             weight.add(points, "template expression");
+            if !bare && !text.prose && reaches_framework(expression) {
+                // As a whole value it asks what is there; in a text it stands for what the sender may fill in.
+                let whole = text.raw.len() <= expression.len() + 12;
+                weight.add(if whole { 10 } else { 4 }, "an object of the framework");
+            }
         }
     }
+    directive(text, weight);
     // Marks of several engines in a row: the polyglot that asks which one is there.
     if has(text.low, "${{<%[%") || has(text.low, "{{7*'7'}}") {
         weight.add(10, "template polyglot");
+    }
+}
+
+/// Objects that frameworks put into every template, asked for as they are: `{{config}}`, `{{ request['x'] }}`. With a dot
+/// behind them they may be somebody's placeholder (`{{ request.path }}` in Liquid).
+const FRAMEWORK: &[&[u8]] = &[
+    b"config",
+    b"self",
+    b"request",
+    b"settings",
+    b"namespace",
+    b"beans",
+    b"app",
+    b"url_for",
+    b"@root",
+    b"constructor",
+];
+/// Objects that are nobody's placeholder however they go on.
+const INTERNAL: &[&[u8]] = &[
+    b"_self",
+    b"handler.settings",
+    b"settings.secret",
+    b"lipsum",
+    b"cycler",
+    b"joiner",
+    b"get_flashed_messages",
+    b".env",
+    b".system",
+    b"pagecontext",
+    b"applicationscope",
+    b"sessionscope",
+    b"requestscope",
+    b"facescontext",
+    b"servletcontext",
+    b"root.process",
+    b"global.process",
+    b"process.env",
+    b"process.mainmodule",
+    b"messages.storages",
+    b"app.request",
+    b"g.pop",
+    b"$smarty",
+    b"velocitycontext",
+    b"springmacrorequestcontext",
+];
+
+/// The expression is, or begins with, an object of the framework.
+fn reaches_framework(expression: &[u8]) -> bool {
+    let expression = expression.trim_ascii();
+    let goes_on = |names: &[&[u8]], signs: &[u8]| {
+        names.iter().any(|name| {
+            expression.strip_prefix(*name).is_some_and(|rest| rest.first().is_none_or(|byte| signs.contains(byte)))
+        })
+    };
+    goes_on(FRAMEWORK, b"[(|") || goes_on(INTERNAL, b".[(| _")
+}
+
+/// Directives of Velocity and of Go's templates, which are no placeholders in any sense.
+fn directive(text: &Text<'_>, weight: &mut Weight) {
+    if text.prose || text.listing {
+        return;
+    }
+    for directive in ["#set(", "#set (", "#parse(", "#evaluate(", "#foreach(", "#foreach (", "#macro("] {
+        for at in text.find_all(directive).take(16) {
+            let inner = window(text.from(at + directive.len()), 8).trim_ascii_start();
+            let begins = at == 0 || text.before(at).is_some_and(|byte| !is_word(byte) && byte != b'&');
+            let variable = matches!(inner.first(), Some(b'$' | b'"' | b'\''));
+            weight.add(if begins && variable { 8 } else { 0 }, "template directive");
+        }
+    }
+    for action in ["{{define ", "{{template ", "{{printf ", "{{html ", "{{call ", "{{print ", "{{js ", "{{urlquery "] {
+        let named = text
+            .find_all(action)
+            .take(8)
+            .any(|at| matches!(text.from(at + action.len()).trim_ascii_start().first(), Some(b'"' | b'`' | b'.')));
+        weight.add(if named { 8 } else { 0 }, "template directive");
+    }
+    if weight.points >= 8 && weight.points < 10 && text.raw.len() <= 120 {
+        weight.add(2, "nothing else around it");
     }
 }
 
