@@ -10,6 +10,7 @@ pub(crate) mod automaton;
 mod calls;
 mod code;
 mod command;
+mod commands;
 mod deserialization;
 mod expression;
 pub mod family;

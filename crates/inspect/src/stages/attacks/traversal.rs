@@ -164,8 +164,6 @@ pub(super) const MARKERS: &[Marker] = &[
     any(6, "/dev/null"),
     any(7, "/tomcat-users.xml"),
     any(7, "/run/secrets/"),
-    any(6, "/dev/random"),
-    any(6, "/dev/urandom"),
     any(5, "/home/"),
     any(6, "sshd_config"),
     any(5, "logs/"),

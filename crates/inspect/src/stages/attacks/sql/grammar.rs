@@ -11,6 +11,10 @@ const TOKENS_MAX: usize = 20_000;
 /// Texts with more tokens are judged by their fragments only.
 const WHOLE_TOKENS_MAX: usize = 96;
 
+/// What statements make, change and drop.
+const OBJECTS: &[&str] =
+    &["table", "database", "user", "view", "schema", "function", "procedure", "index", "login", "role", "trigger"];
+
 /// The tokens of a text in one context, without the comments between them.
 struct Stream<'t> {
     low: &'t [u8],
@@ -335,21 +339,7 @@ impl<'t> Stream<'t> {
         let next = |words: &[&str]| self.is(at + 1, words);
         let next_kind = self.kind(at + 1);
         match self.text(at) {
-            b"drop" | b"create" | b"alter" => next(&[
-                "table",
-                "database",
-                "user",
-                "view",
-                "schema",
-                "function",
-                "procedure",
-                "index",
-                "login",
-                "role",
-                "trigger",
-                "temporary",
-                "or",
-            ]),
+            b"drop" | b"create" | b"alter" => next(OBJECTS) || next(&["temporary", "or"]),
             b"replace" => next(&["into"]) || next_kind == Some(Kind::Word) && self.kind(at + 2) == Some(Kind::Left),
             b"insert" | b"merge" => next(&["into"]),
             b"delete" => next(&["from"]),
@@ -555,32 +545,8 @@ impl<'t> Stream<'t> {
             return matches!(self.text(0), b"execute" | b"exec") && self.is(1, &["immediate"]);
         }
         let mut at = 1;
-        while self.is(
-            at,
-            &[
-                "if",
-                "exists",
-                "not",
-                "into",
-                "from",
-                "temporary",
-                "unique",
-                "or",
-                "replace",
-                "table",
-                "database",
-                "user",
-                "view",
-                "schema",
-                "function",
-                "procedure",
-                "index",
-                "login",
-                "role",
-                "trigger",
-                "only",
-            ],
-        ) {
+        let between = ["if", "exists", "not", "into", "from", "temporary", "unique", "or", "replace", "only"];
+        while self.is(at, OBJECTS) || self.is(at, &between) {
             at += 1;
         }
         // The name of the object, with its schema.
