@@ -134,6 +134,10 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     for hit in text.hits(Family::Command) {
         let at = hit.at as usize;
         let points = u32::from(hit.marker.points);
+        // The first line of a script names its interpreter.
+        if hit.marker.text.starts_with("/usr/") && at == 2 && text.low.starts_with(b"#!") {
+            continue;
+        }
         // A function with its name; what a shell is to import has none.
         if hit.marker.text.starts_with("() {") && text.before(at).is_some_and(is_word) {
             continue;
@@ -211,6 +215,8 @@ fn behind(text: &Text<'_>, at: usize, command: &Command) -> u32 {
     let loose = text.prose || line_end;
     let points = match (command.strength, command.argument) {
         (Strength::None, _) => return 0,
+        // Commands line by line from the first word on: a script that somebody shows.
+        (Strength::Strong, Argument::Shell) if line_end && Command::read(low).strength == Strength::Strong => 4,
         // One line of a script that somebody shows.
         (Strength::Strong, Argument::Shell) if text.listing => 5 + 2 * u32::from(!line_end),
         (Strength::Strong, Argument::Shell) => 10,
