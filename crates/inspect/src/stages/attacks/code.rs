@@ -238,7 +238,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     file_name(text, weight);
     let quoted = quoted_code(text.low);
     let listing = is_listing(text.raw);
-    let harmless = listing && is_harmless(text);
+    let harmless = listing && text.has(Family::Code, "<?") && is_harmless(text);
     let mut sum = 0;
     let mut strong = 0;
     for hit in text.hits(Family::Code) {

@@ -318,18 +318,20 @@ fn signs(text: &Text<'_>, weight: &mut Weight) {
     if text.prose || text.listing {
         return;
     }
-    for at in text.find_all("<<<").take(8) {
+    // What the gate did not see is not searched again.
+    let has_mark = |mark: &str| text.has(Family::Command, mark);
+    for at in text.find_all("<<<").take(if has_mark("<<<") { 8 } else { 0 }) {
         let alone = text.before(at) != Some(b'<') && !text.from(at + 3).starts_with(b"<");
         weight.add(if alone && text.raw.len() > at + 3 { 8 } else { 0 }, "a here-string");
     }
-    for at in text.find_all("${").take(32) {
+    for at in text.find_all("${").take(if has_mark("${") { 32 } else { 0 }) {
         let rest = window(text.from(at + 2), 32);
         let name = rest.iter().take_while(|byte| is_word(**byte)).count();
         let cut = matches!(rest.get(name..), Some([b':', digit, b':' | b'}', ..] | [b':', b' ', digit, ..]) if digit.is_ascii_digit() || *digit == b'-');
         let stripped = matches!(rest.get(name..), Some([b'%' | b'#', b'%' | b'#' | b'?' | b'*', ..]));
         weight.add(if name > 0 && (cut || stripped) { 10 } else { 0 }, "a part of a variable");
     }
-    for at in text.find_all(":~").take(16) {
+    for at in text.find_all(":~").take(if has_mark(":~") { 16 } else { 0 }) {
         let digits = text.from(at + 2).first().is_some_and(|byte| byte.is_ascii_digit() || *byte == b'-');
         let percent = has(window(text.low.get(..at).unwrap_or_default(), 64), "%");
         weight.add(if digits && percent { 10 } else { 0 }, "a part of a variable");

@@ -175,10 +175,20 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
     }
     php(text, weight);
     php_array(text, weight);
-    yaml(text, weight);
-    elements(text, weight);
-    assembly(text, weight);
-    named_type(text, weight);
+    // What the gate did not see is not searched again.
+    let seen = |marks: &[&str]| marks.iter().any(|mark| text.has(Family::Deserialization, mark));
+    if seen(&["!!", "tag:yaml.org,2002:"]) {
+        yaml(text, weight);
+    }
+    if seen(ELEMENTS) {
+        elements(text, weight);
+    }
+    if seen(&["system.", "microsoft."]) {
+        assembly(text, weight);
+    }
+    if seen(&["\"@type\"", "\"@class\""]) {
+        named_type(text, weight);
+    }
 }
 
 /// What binary formats begin with.
@@ -335,9 +345,12 @@ fn yaml(text: &Text<'_>, weight: &mut Weight) {
     }
 }
 
+/// How the names of classes of a platform begin as elements.
+const ELEMENTS: &[&str] = &["<java.", "<javax.", "<jdk.", "<com.sun.", "<sun.", "<org."];
+
 /// Elements of XML named like classes, as XStream writes them: `<java.util.PriorityQueue>`. `<java.version>` is none.
 fn elements(text: &Text<'_>, weight: &mut Weight) {
-    for start in ["<java.", "<javax.", "<jdk.", "<com.sun.", "<sun.", "<org."] {
+    for start in ELEMENTS {
         for at in text.find_all(start).take(16) {
             let name = window(text.raw.get(at + 1..).unwrap_or_default(), 96);
             let length = name.iter().take_while(|byte| is_word(**byte) || **byte == b'.').count();

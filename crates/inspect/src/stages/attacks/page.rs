@@ -1,6 +1,7 @@
 //! What works on a page without a script tag: code that reaches the page's objects, markup that is left open or sends its
 //! fields elsewhere, styles that ask another host, directives of a content security policy that are added to one.
 
+use super::family::Family;
 use super::text::{Text, has, is_word, trim, window};
 
 /// Calls that load or send, with what they do that to as their first argument.
@@ -8,7 +9,7 @@ const LOADS: &[&str] = &[
     "import(",
     "importscripts(",
     "fetch(",
-    "sendbeacon(",
+    "beacon(",
     "websocket(",
     "eventsource(",
     "getscript(",
@@ -16,7 +17,7 @@ const LOADS: &[&str] = &[
     "window.open(",
     "location.assign(",
     "location.replace(",
-    "serviceworker.register(",
+    "worker.register(",
 ];
 
 /// What only a page has, and what somebody would take from it.
@@ -46,80 +47,80 @@ const PROPERTIES: &[&str] = &[
 ];
 
 /// Most occurrences of one fragment that are looked at.
-const FINDS_MAX: usize = 16;
+const FINDS_MAX: usize = 32;
 
-/// Points and names of what was found.
+/// Points and names of what was found. Only places that the gate marked are looked at.
 pub(super) fn weigh(text: &Text<'_>, add: &mut dyn FnMut(u32, &'static str)) {
     if text.prose || text.listing {
         return;
     }
-    add(loads(text), "code that loads from elsewhere");
-    add(properties(text), "a property of the page in an expression");
-    add(passed(text), "a sink as a value");
+    let (mut styled, mut directed, mut sent) = (false, false, false);
+    for hit in text.hits(Family::Script).filter(|hit| hit.marker.points == 0) {
+        let (at, mark) = (hit.at as usize, hit.marker.text);
+        match mark {
+            "url(" | "@import" => styled = true,
+            "script-src" | "default-src" | "object-src" | "base-uri" => directed = true,
+            "action=" | " ping=" => sent = true,
+            "document." | "window." | "navigator." | "localstorage." | "localstorage[" | "sessionstorage"
+            | "parent." | "opener." | "top.location" | "self.location" => {
+                add(property(text, at), "a property of the page in an expression")
+            }
+            _ if LOADS.contains(&mark) => add(load(text, at, mark), "code that loads from elsewhere"),
+            _ if mark.ends_with([')', ',', ';', '}']) => add(passed(text, at, mark), "a sink as a value"),
+            _ => {}
+        }
+    }
     if text.low.contains(&b'<') {
         add(left_open(text.low), "markup that is left open");
-        add(sends_elsewhere(text), "a form that sends elsewhere");
+        add(if sent { sends_elsewhere(text) } else { 0 }, "a form that sends elsewhere");
     }
-    add(style(text), "a style that asks another host");
-    add(directive(text), "a directive added to a policy");
+    add(if styled { style(text) } else { 0 }, "a style that asks another host");
+    add(if directed { directive(text) } else { 0 }, "a directive added to a policy");
 }
 
 /// `fetch('//host')`, `import("https://host/x.js")`, `new Worker('data:...')`.
-fn loads(text: &Text<'_>) -> u32 {
-    let mut most = 0;
-    for call in LOADS {
-        for at in text.find_all(call).take(FINDS_MAX) {
-            if text.before(at).is_some_and(is_word) && !matches!(*call, "worker(" | "websocket(" | "eventsource(") {
-                continue;
-            }
-            let argument = trim(window(text.from(at + call.len()), 40));
-            let Some((b'\'' | b'"' | b'`', address)) = argument.split_first() else { continue };
-            let elsewhere = ["//", "http:", "https:", "ws:", "wss:", "data:", "blob:", "\\\\"]
-                .iter()
-                .any(|scheme| address.starts_with(scheme.as_bytes()));
-            most = most.max(if elsewhere { 10 } else { 4 });
-        }
+fn load(text: &Text<'_>, at: usize, call: &str) -> u32 {
+    if text.before(at).is_some_and(is_word)
+        && !matches!(call, "worker(" | "websocket(" | "eventsource(" | "beacon(" | "worker.register(")
+    {
+        return 0;
     }
-    most
+    let argument = trim(window(text.from(at + call.len()), 40));
+    let Some((b'\'' | b'"' | b'`', address)) = argument.split_first() else { return 0 };
+    let elsewhere = ["//", "http:", "https:", "ws:", "wss:", "data:", "blob:", "\\\\"];
+    if elsewhere.iter().any(|scheme| address.starts_with(scheme.as_bytes())) { 10 } else { 4 }
 }
 
 /// `x='//h/'+document.cookie`, `f(document.cookie)`, `document.forms[0].action=`: in an expression, not by itself.
-fn properties(text: &Text<'_>) -> u32 {
-    let mut most = 0;
-    for property in PROPERTIES {
-        for at in text.find_all(property).take(FINDS_MAX) {
-            let head = text.low.get(..at).unwrap_or_default().trim_ascii_end();
-            let behind = text.from(at + property.len());
-            let name = behind.iter().take(40).take_while(|byte| is_word(**byte) || **byte == b'.').count();
-            let rest = trim(behind.get(name..).unwrap_or_default());
-            let before = matches!(head.last(), Some(b'(' | b'+' | b',' | b'=' | b':' | b'{' | b';'));
-            let after = matches!(rest.first(), Some(b'=' | b'(' | b'[' | b'+'));
-            let closed = matches!(rest.first(), None | Some(b')' | b',' | b';' | b'}' | b'`'));
-            most = most.max(match (before, after) {
-                (true, _) if closed || after => 10,
-                (_, true) => 8,
-                _ => 0,
-            });
-        }
+fn property(text: &Text<'_>, at: usize) -> u32 {
+    let here = text.from(at);
+    let Some(property) = PROPERTIES.iter().find(|property| here.starts_with(property.as_bytes())) else { return 0 };
+    let head = text.low.get(..at).unwrap_or_default().trim_ascii_end();
+    let behind = text.from(at + property.len());
+    let name = behind.iter().take(40).take_while(|byte| is_word(**byte) || **byte == b'.').count();
+    let rest = trim(behind.get(name..).unwrap_or_default());
+    let before = matches!(head.last(), Some(b'(' | b'+' | b',' | b'=' | b':' | b'{' | b';'));
+    let after = matches!(rest.first(), Some(b'=' | b'(' | b'[' | b'+'));
+    let closed = matches!(rest.first(), None | Some(b')' | b',' | b';' | b'}' | b'`'));
+    match (before, after) {
+        (true, _) if closed || after => 10,
+        (_, true) => 8,
+        _ => 0,
     }
-    most
 }
 
 /// `[1].map(alert)`, `onerror=alert;`, `a=alert,a(1)`: a function that only shows that code runs, handed to another.
-fn passed(text: &Text<'_>) -> u32 {
-    let mut most = 0;
-    for sink in ["alert", "confirm", "prompt", "eval"] {
-        for at in text.find_all(sink).take(FINDS_MAX) {
-            let behind = text.from(at + sink.len());
-            let before = matches!(text.before(at), Some(b'(' | b',' | b'=' | b':'));
-            let after = matches!(behind.first(), Some(b')' | b',' | b';' | b'}'));
-            let called = text.low.contains(&b'(') || has(text.low, "throw");
-            if before && after && called && text.raw.len() <= 200 {
-                most = most.max(if text.low.contains(&b' ') { 8 } else { 10 });
-            }
-        }
+fn passed(text: &Text<'_>, at: usize, mark: &str) -> u32 {
+    let sink = mark.get(..mark.len() - 1).unwrap_or_default();
+    if text.raw.len() > 200 {
+        return 0;
     }
-    most
+    let before = matches!(text.before(at), Some(b'(' | b',' | b'=' | b':'));
+    let called = text.low.contains(&b'(') || has(text.low, "throw");
+    if !matches!(sink, "alert" | "confirm" | "prompt" | "eval") || !before || !called {
+        return 0;
+    }
+    if text.low.contains(&b' ') { 8 } else { 10 }
 }
 
 /// A tag whose last attribute is an address in a quote that nothing closes: what follows on the page becomes part of it.

@@ -204,7 +204,10 @@ fn directive(text: &Text<'_>, weight: &mut Weight) {
     if text.prose || text.listing {
         return;
     }
-    for directive in ["#set(", "#set (", "#parse(", "#evaluate(", "#foreach(", "#foreach (", "#macro("] {
+    let marks = ["#set", "#parse(", "#evaluate(", "#foreach", "#macro("];
+    let directives = ["#set(", "#set (", "#parse(", "#evaluate(", "#foreach(", "#foreach (", "#macro("];
+    let called = marks.iter().any(|mark| text.has(Family::Template, mark));
+    for directive in directives.iter().filter(|_| called) {
         for at in text.find_all(directive).take(16) {
             let inner = window(text.from(at + directive.len()), 8).trim_ascii_start();
             let begins = at == 0 || text.before(at).is_some_and(|byte| !is_word(byte) && byte != b'&');
@@ -212,7 +215,9 @@ fn directive(text: &Text<'_>, weight: &mut Weight) {
             weight.add(if begins && variable { 8 } else { 0 }, "template directive");
         }
     }
-    for action in ["{{define ", "{{template ", "{{printf ", "{{html ", "{{call ", "{{print ", "{{js ", "{{urlquery "] {
+    let actions = ["{{define ", "{{template ", "{{printf ", "{{html ", "{{call ", "{{print ", "{{js ", "{{urlquery "];
+    let marked = text.has(Family::Template, "{{");
+    for action in actions.iter().filter(|_| marked) {
         let named = text
             .find_all(action)
             .take(8)
