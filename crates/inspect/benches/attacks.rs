@@ -104,7 +104,7 @@ fn post_json_2_kb_two_thirds_proven(bencher: divan::Bencher<'_, '_>) {
 }
 
 /// Texts of 16 KB that call as many detectors as one text can; see also the search in the tests.
-#[divan::bench(args = ["' or 1=1 ", "{{7*7}}${{", "<a onx=(", ";cat /etc/passwd ", "..%2f", "&#x41;\\u0041", "select(", "||(((", "://127.1/"])]
+#[divan::bench(args = ["' or 1=1 ", "{{7*7}}${{", "<a onx=(", ";cat /etc/passwd ", "..%2f", "&#x41;\\u0041", "select(", "||(((", "://127.1/", "document.cookie+", "\nx-a: <", "\u{560d}a-b:<", "a:1:{o:!!a.b ", ";${a:0}<<<", "://1-0-0-1.a@["])]
 fn worst_of(bencher: divan::Bencher<'_, '_>, unit: &str) {
     let text = unit.repeat(16 * 1024 / unit.len());
     let policy = AttackPolicy::default();
