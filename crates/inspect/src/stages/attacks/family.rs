@@ -62,7 +62,7 @@ families! {
     Ssrf = ssrf, Ssrf, &[];
     Template = template, Template, &[Classes::BRACE | Classes::OPERATOR, Classes::BRACE | Classes::SIGIL];
     Expression = expression, Expression, &[];
-    Xxe = xxe, Xxe, &[];
+    Xxe = xxe, Xxe, &[Classes::ANGLE | Classes::AMPERSAND];
     Ldap = ldap, Ldap, &[Classes::PAREN | Classes::OPERATOR, Classes::PAREN | Classes::CONTROL];
     Xpath = xpath, Xpath, &[];
     Header = header_injection, HeaderInjection, &[Classes::LINE, Classes::WIDE | Classes::COLON];

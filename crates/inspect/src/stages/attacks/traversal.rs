@@ -162,6 +162,13 @@ pub(super) const MARKERS: &[Marker] = &[
     any(6, "program files"),
     any(4, "/root/"),
     any(6, "/dev/null"),
+    any(0, "%c0%"),
+    any(0, "%c1%"),
+    any(0, "%%32%%"),
+    any(0, "%%35%%"),
+    any(0, "etc%"),
+    any(0, "passwd"),
+    any(0, "..%u"),
     any(7, "/tomcat-users.xml"),
     any(7, "/run/secrets/"),
     any(5, "/home/"),
@@ -222,6 +229,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
             second = points;
         }
     }
+    weight.add(in_broken_spelling(text), "a known file in a broken spelling");
     // A file somebody writes about is none that somebody asks for.
     let short = text.raw.len() <= 512;
     let mentioned = climbs == 0 && is_mentioned(text.low);
@@ -347,6 +355,35 @@ fn remote_file(text: &Text<'_>, weight: &mut Weight) {
     }
 }
 
+/// `etc%c1%pcpasswd`, `%c0%fe%c0%fe`: escapes that are none, or of bytes that no UTF-8 has (RFC 3629, section 1), which some
+/// decoders take for dots and slashes.
+fn in_broken_spelling(text: &Text<'_>) -> u32 {
+    if text.prose || text.listing || text.raw.len() > 2048 {
+        return 0;
+    }
+    let joined = text.find_all("etc").take(16).any(|at| {
+        let rest = window(text.from(at + 3), 40);
+        let name = ["passwd", "shadow", "issue", "hosts", "group"]
+            .iter()
+            .filter_map(|name| memchr::memmem::find(rest, name.as_bytes()))
+            .min();
+        name.and_then(|end| rest.get(..end)).is_some_and(|between| {
+            let odd = between.iter().any(|byte| matches!(byte, b'%' | 0x80..) || byte.is_ascii_control());
+            !between.is_empty() && odd && !between.contains(&b' ')
+        })
+    });
+    let never = ["%c0%", "%c1%", "%%32%%", "%%35%%", "%%c0", "%%c1"]
+        .iter()
+        .map(|escape| text.find_all(escape).take(8).count())
+        .sum::<usize>();
+    match (joined, never) {
+        (true, _) => 10,
+        (_, 2..) if has(text.low, "..") || never >= 4 => 10,
+        (_, 2..) => 6,
+        _ => 0,
+    }
+}
+
 /// How often a text climbs, in any of the spellings that some server reads as `../`.
 fn climbs(low: &[u8]) -> usize {
     let mut count = 0;
@@ -370,7 +407,9 @@ fn climbs(low: &[u8]) -> usize {
             || rest.starts_with(b"%c0")
             || rest.starts_with(b"%c1")
             || rest.starts_with(b"%25")
-            || rest.starts_with(b"%u2");
+            || rest.starts_with(b"%u")
+            // Private characters (U+E000 to U+F8FF), which tables of best fits turn into signs.
+            || matches!(rest, [0xee, 0x80..=0xbf, ..] | [0xef, 0x80..=0xa3, ..]);
         let last = rest.is_empty() && matches!(before, Some(b'/' | b'\\'));
         if slash && dots <= 4 && (separated || count > 0) || last {
             count += 1;

@@ -44,6 +44,7 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         weight.add(if outside && !text.prose && !text.listing { 6 } else { 0 }, declaration);
     }
     encoding(text, weight);
+    undeclared(text, weight);
     let mut entities = 0;
     for at in text.find_all("<!entity").take(256) {
         entities += 1;
@@ -121,6 +122,112 @@ fn doctype(rest: &[u8], weight: &mut Weight) {
         weight.add(6, "declarations");
     } else if subset {
         weight.add(3, "declarations");
+    }
+}
+
+/// Elements of HTML, whose documents may name many more characters than XML does.
+const HTML: &[&[u8]] = &[
+    b"a",
+    b"abbr",
+    b"address",
+    b"article",
+    b"aside",
+    b"b",
+    b"blockquote",
+    b"body",
+    b"br",
+    b"button",
+    b"caption",
+    b"center",
+    b"cite",
+    b"code",
+    b"dd",
+    b"del",
+    b"details",
+    b"div",
+    b"dl",
+    b"dt",
+    b"em",
+    b"figcaption",
+    b"figure",
+    b"font",
+    b"footer",
+    b"form",
+    b"h1",
+    b"h2",
+    b"h3",
+    b"h4",
+    b"h5",
+    b"h6",
+    b"head",
+    b"header",
+    b"hr",
+    b"html",
+    b"i",
+    b"iframe",
+    b"img",
+    b"input",
+    b"ins",
+    b"label",
+    b"li",
+    b"link",
+    b"main",
+    b"mark",
+    b"meta",
+    b"nav",
+    b"ol",
+    b"option",
+    b"p",
+    b"pre",
+    b"q",
+    b"s",
+    b"script",
+    b"section",
+    b"select",
+    b"small",
+    b"span",
+    b"strong",
+    b"style",
+    b"sub",
+    b"summary",
+    b"sup",
+    b"svg",
+    b"table",
+    b"tbody",
+    b"td",
+    b"textarea",
+    b"tfoot",
+    b"th",
+    b"thead",
+    b"title",
+    b"tr",
+    b"u",
+    b"ul",
+    b"var",
+    b"video",
+    b"text",
+];
+
+/// A document of XML that refers to an entity: five are there without a declaration (XML 1.0, section 4.6), every other one
+/// somebody hopes to have declared.
+fn undeclared(text: &Text<'_>, weight: &mut Weight) {
+    let start = text.low.trim_ascii_start();
+    let Some(first) = start.strip_prefix(b"<") else { return };
+    let name = first.iter().take(40).take_while(|byte| byte.is_ascii_alphanumeric() || b"?-:._".contains(byte)).count();
+    let name = first.get(..name).unwrap_or_default();
+    if name.is_empty() || HTML.contains(&name) || text.prose || !text.low.trim_ascii_end().ends_with(b">") {
+        return;
+    }
+    for at in memchr::memchr_iter(b'&', text.low).take(64) {
+        let rest = window(text.from(at + 1), 40);
+        let length =
+            rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')).count();
+        let entity = rest.get(..length).unwrap_or_default();
+        let known = matches!(entity, b"lt" | b"gt" | b"amp" | b"quot" | b"apos" | b"nbsp" | b"copy" | b"reg" | b"euro");
+        let named = entity.first().is_some_and(u8::is_ascii_alphabetic) && rest.get(length) == Some(&b';');
+        // Right behind a tag or in front of one: nothing but the reference is the text.
+        let alone = text.before(at) == Some(b'>') && rest.get(length + 1) == Some(&b'<');
+        weight.add(if named && !known { if alone { 10 } else { 6 } } else { 0 }, "an entity that is not declared");
     }
 }
 
