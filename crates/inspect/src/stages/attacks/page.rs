@@ -27,8 +27,6 @@ const PROPERTIES: &[&str] = &[
     "document.location",
     "document.body",
     "document.forms",
-    "document.getelementbyid",
-    "document.queryselector",
     "document.createelement",
     "localstorage.",
     "localstorage[",
