@@ -297,8 +297,11 @@ fn tag(text: &Text<'_>, at: usize, looked: usize, shown: bool, anywhere: &Anywhe
     let length =
         inner.iter().take(32).take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'-')).count();
     let name = window(inner, length);
-    // `<BASE_64>` stands for a value, and is no tag that any browser knows.
-    if name.is_empty() || !name.first().is_some_and(u8::is_ascii_alphabetic) || inner.get(length) == Some(&b'_') {
+    // `<BASE_64>` stands for a value: one word with an underscore and nothing else. With attributes it is a tag that is
+    // meant to be overlooked.
+    let word = inner.iter().take(64).take_while(|byte| is_word(**byte)).count();
+    let stands_for_a_value = word > length && inner.get(word) == Some(&b'>');
+    if name.is_empty() || !name.first().is_some_and(u8::is_ascii_alphabetic) || stands_for_a_value {
         return;
     }
     let local = name.rsplit(|&byte| byte == b':').next().unwrap_or(name);
@@ -346,8 +349,8 @@ fn tag(text: &Text<'_>, at: usize, looked: usize, shown: bool, anywhere: &Anywhe
                 .any(|name| has(attributes, name));
         let embed = local == b"iframe" && has(inside, "src=\"https://") && handler(attributes).is_none();
         // `<Link to the file>` stands for one: without an attribute it loads nothing.
-        let loads =
-            loads && (inside.contains(&b'=') || !matches!(local, b"link" | b"meta" | b"base" | b"object" | b"import"));
+        let words = !inside.contains(&b'=') && inside.iter().any(u8::is_ascii_alphabetic);
+        let loads = loads && !(words && matches!(local, b"link" | b"meta" | b"base" | b"object" | b"import"));
         let of_document = anywhere.document && matches!(local, b"meta" | b"link" | b"style" | b"base" | b"xml");
         weight.add(
             match (shown, loads) {
