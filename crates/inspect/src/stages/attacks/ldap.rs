@@ -60,6 +60,12 @@ pub(super) fn detect(text: &Text<'_>, weight: &mut Weight) {
         weight.add(8, "filter");
         weight.add(if conditions >= 2 || unbalanced { 3 } else { 0 }, "several conditions");
     }
+    // Behind words only what no text has by chance: a wildcard that ends a condition, an operator that joins one.
+    if conditions >= 1
+        && (has(low, "*)(") || has(low, ")(|(") || has(low, ")(&(") || has(low, "))(|") || has(low, "))(&"))
+    {
+        weight.add(10, "leaves a filter");
+    }
     leaves(text, weight);
     whole(text, weight);
     if has(low, ":=") && text.hits(Family::Ldap).any(|hit| hit.marker.text.starts_with(':')) {
