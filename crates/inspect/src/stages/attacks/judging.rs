@@ -188,6 +188,7 @@ impl<'p> Judging<'p> {
         };
         let mut score = None;
         let mut heaviest = 0;
+        let mut settled = false;
         for &family in Family::ALL {
             if !called(family) || !concerns(family, value.spot) || self.is_allowed(family) {
                 continue;
@@ -196,9 +197,11 @@ impl<'p> Judging<'p> {
             family.detect(&text, &mut weight);
             heaviest = heaviest.max(weight.points);
             let Some(confidence) = self.confidence(&weight, &text, &mut score) else { continue };
+            settled |= confidence == Confidence::Sure;
             self.add(family.reason(), confidence, value.spot, &weight.names, layers);
         }
-        if heaviest < Weight::SURE {
+        // What is sure already has a name; an exception for it must not leave a second finding behind.
+        if heaviest < Weight::SURE && !settled {
             self.score_alone(&text, score, layers);
         }
     }
