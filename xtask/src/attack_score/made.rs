@@ -124,7 +124,6 @@ fn address(random: &mut fastrand::Rng) -> String {
     const PATHS: Words =
         &["", "/", "/admin", "/latest/meta-data/", ":8080/", ":22", ":6379/_INFO", "/server-status", "#@a/"];
     const NAMES: Words = &[
-        "localhost",
         "metadata",
         "metadata.google.internal",
         "[::1]",
@@ -150,6 +149,8 @@ fn address(random: &mut fastrand::Rng) -> String {
         5 => format!("{a}.{b}.{c}.{d}.{}.io", word(random)),
         6 => format!("{}.example@{a}.{b}.{c}.{d}", word(random)),
         7 => one(random, NAMES).to_owned(),
+        // Private addresses in their ordinary spelling are also what people have at home.
+        _ if matches!(a, 10 | 192) => format!("{number}"),
         _ => format!("{a}.{b}.{c}.{d}"),
     };
     format!("{}{host}{}", one(random, SCHEMES), one(random, PATHS))

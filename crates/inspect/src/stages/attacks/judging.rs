@@ -381,7 +381,15 @@ fn is_bare(text: &Text<'_>) -> bool {
 }
 
 fn may_stand_alone(raw: &[u8], classes: Classes) -> bool {
-    !classes.any(Classes::ANGLE | Classes::LINE) && raw.len() <= 512
+    !classes.any(Classes::ANGLE | Classes::LINE) && raw.len() <= 512 && !is_a_sign(raw)
+}
+
+/// One numeric entity of a character beyond ASCII: a sign that somebody's keyboard lacks.
+fn is_a_sign(raw: &[u8]) -> bool {
+    let number = raw.strip_prefix(b"&#").and_then(|rest| rest.strip_suffix(b";"));
+    let number =
+        number.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse::<u32>().ok());
+    number.is_some_and(|code| code >= 0x80)
 }
 
 /// What the score may do about a text of its own: see [`Use`].

@@ -391,6 +391,11 @@ fn climbs(low: &[u8]) -> usize {
     while let Some(found) = memchr::memmem::find(low.get(at..).unwrap_or_default(), b"..") {
         at += found;
         let dots = low.get(at..).unwrap_or_default().iter().take_while(|&&byte| byte == b'.').count();
+        // `https://...`: an address that is left out.
+        if low.get(..at).is_some_and(|head| head.ends_with(b"://")) {
+            at += dots;
+            continue;
+        }
         let rest = low.get(at + dots..).unwrap_or_default();
         let before = at.checked_sub(1).and_then(|at| low.get(at)).copied();
         let separated = matches!(
