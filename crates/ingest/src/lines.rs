@@ -116,7 +116,8 @@ fn one_line(line: &[u8], summary: &mut Summary, take: &mut dyn FnMut(&[u8], &mut
     }
 }
 
-fn broken(error: &std::io::Error) -> &'static str {
+/// How a source that breaks off is told.
+pub fn broken(error: &std::io::Error) -> &'static str {
     match error.kind() {
         std::io::ErrorKind::UnexpectedEof => "the compressed stream ends early",
         std::io::ErrorKind::InvalidData | std::io::ErrorKind::InvalidInput => "the compressed stream is damaged",

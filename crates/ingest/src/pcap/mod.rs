@@ -23,6 +23,8 @@ use crate::{Options, Sink, Summary};
 
 /// Largest block of a capture.
 const BLOCK_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The buffer a capture is read with, as long as no block needs more.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// Connections followed at once.
 const CONNECTIONS_MAX: usize = 10_000;
 /// Bytes of unfinished messages in all.
@@ -70,9 +72,9 @@ pub fn read(source: crate::lines::Source<'_>, options: &Options, summary: &mut S
     // Interrupted reads and read errors of compressed sources end the capture, not the run.
     let source = Steady(source.into_read());
     let reader: Result<Box<dyn PcapReaderIterator + '_>, _> = if pcapng {
-        PcapNGReader::new(BLOCK_BYTES_MAX, source).map(|reader| Box::new(reader) as _)
+        PcapNGReader::new(BUFFER_BYTES, source).map(|reader| Box::new(reader) as _)
     } else {
-        LegacyPcapReader::new(BLOCK_BYTES_MAX, source).map(|reader| Box::new(reader) as _)
+        LegacyPcapReader::new(BUFFER_BYTES, source).map(|reader| Box::new(reader) as _)
     };
     let Ok(mut reader) = reader else { return summary.problem(0, "the capture's header is damaged") };
     let mut connections = Connections::new(options);
@@ -103,6 +105,7 @@ impl<R: Read> Read for Steady<R> {
 fn blocks(reader: &mut dyn PcapReaderIterator, connections: &mut Connections, summary: &mut Summary, sink: Sink<'_>) {
     let mut interfaces: Vec<Interface> = Vec::new();
     let mut refilled = false;
+    let mut buffer_bytes = BUFFER_BYTES;
     loop {
         let used = match reader.next() {
             Ok((used, block)) => {
@@ -124,6 +127,11 @@ fn blocks(reader: &mut dyn PcapReaderIterator, connections: &mut Connections, su
                 return summary.problem(summary.records, "the capture ends in the middle of a packet");
             }
             Err(PcapError::BufferTooSmall) => {
+                buffer_bytes *= 2;
+                if buffer_bytes <= BLOCK_BYTES_MAX && reader.grow(buffer_bytes) {
+                    refilled = false;
+                    continue;
+                }
                 return summary.problem(summary.records, "a packet is longer than 4 MiB");
             }
             Err(_) => return summary.problem(summary.records, "the capture is damaged behind this packet"),
