@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use store::rollup::Counts;
+use store::rollup::{Counts, Threats};
 use store::row::Row;
 use store::varint::Input;
 
@@ -20,5 +20,10 @@ fuzz_target!(|bytes: &[u8]| {
         let mut merged = counts.clone();
         merged.merge(&counts);
         assert!(Counts::decode(&counts.encode()).is_some());
+    }
+    if let Some(threats) = Threats::decode(bytes) {
+        let mut merged = threats.clone();
+        merged.merge(&threats);
+        assert!(Threats::decode(&merged.encode()).is_some());
     }
 });

@@ -171,6 +171,25 @@ async fn every_page_has_its_figures() {
     let found = bench.events.iter().filter(|event| !event.findings.is_empty()).count() as u64;
     let over_time = threats["over_time"]["rows"].as_array().expect("rows");
     assert!(over_time.iter().map(|row| row[2].as_u64().expect("a count")).sum::<u64>() >= found);
+    assert_eq!(threats["source"], "rollups");
+    // The same from the recorded exchanges: a filter that holds for all of them, which rollups cannot answer.
+    let searched = bench.read("/api/v1/threats?since=2h&filter=status%3E%3D0").await;
+    assert_eq!(searched["source"], "events");
+    assert_eq!(threats["by_client"]["columns"], searched["by_client"]["columns"]);
+    assert_eq!(threats["by_reason"]["columns"], searched["by_reason"]["columns"]);
+    for (list, field) in [("by_client", "client"), ("by_endpoint", "endpoint")] {
+        let lines = |answer: &Value| -> std::collections::BTreeMap<String, u64> {
+            let rows = answer[list]["rows"].as_array().expect("rows");
+            rows.iter().map(|row| (row[0].to_string(), row[1].as_u64().expect("a count"))).collect()
+        };
+        let (summed, searched) = (lines(&threats), lines(&searched));
+        let common = summed.keys().filter(|name| searched.contains_key(*name)).count();
+        assert!(common > 0, "{field}: {summed:?} {searched:?}");
+        for (name, count) in &summed {
+            let same = searched.get(name).is_none_or(|other| other == count);
+            assert!(same, "{field} {name}: {count}, and {:?} in the events", searched.get(name));
+        }
+    }
 
     let session = bench.events.iter().find_map(|event| event.session).expect("a session");
     let timeline = bench.read(&format!("/api/v1/sessions/{session}?since=2h")).await;

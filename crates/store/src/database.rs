@@ -77,11 +77,12 @@ pub fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(aside)
 }
 
-/// Opens a database for reading; `None` when there is none yet.
+/// Opens a database for reading, with its version, from version `accepted` to version `known`; `None` when there is none yet, or
+/// an earlier one that the writer has not migrated yet.
 ///
 /// # Errors
-/// When SQLite refuses, or the file is of a later version, or of an earlier one that the writer has not migrated yet.
-pub fn open_reading(path: &Path, known: u32) -> Result<Option<Connection>, StoreError> {
+/// When SQLite refuses, or the file is of a later version.
+pub fn open_reading(path: &Path, accepted: u32, known: u32) -> Result<Option<(Connection, u32)>, StoreError> {
     if !path.exists() {
         return Ok(None);
     }
@@ -93,7 +94,7 @@ pub fn open_reading(path: &Path, known: u32) -> Result<Option<Connection>, Store
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }
     // Version 0 is a file whose writer has not committed its first migration.
-    Ok((found == known).then_some(connection))
+    Ok((found >= accepted.max(1)).then_some((connection, found)))
 }
 
 #[cfg(test)]
@@ -104,9 +105,11 @@ mod tests {
     fn migrations_run_once_and_a_newer_file_is_refused() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("a.sqlite");
-        assert!(open_reading(&path, 1).expect("no file").is_none());
+        assert!(open_reading(&path, 1, 1).expect("no file").is_none());
         let steps = ["CREATE TABLE a (x INTEGER)", "ALTER TABLE a ADD COLUMN y INTEGER"];
         drop(open_writing(&path, steps.get(..1).expect("one")).expect("version 1"));
+        assert!(open_reading(&path, 2, 2).expect("readable").is_none());
+        assert_eq!(open_reading(&path, 1, 2).expect("readable").expect("a file").1, 1);
         let connection = open_writing(&path, &steps).expect("version 2");
         connection.execute("INSERT INTO a (x, y) VALUES (1, 2)", []).expect("both columns");
         drop(open_writing(&path, &steps).expect("again"));
@@ -114,7 +117,7 @@ mod tests {
         assert!(
             error.to_string().ends_with("has format 2 and this program knows formats up to 1; use a newer portreeve")
         );
-        assert!(open_reading(&path, 1).is_err());
-        assert!(open_reading(&path, 2).expect("readable").is_some());
+        assert!(open_reading(&path, 1, 1).is_err());
+        assert!(open_reading(&path, 2, 2).expect("readable").is_some());
     }
 }

@@ -19,6 +19,8 @@ pub struct Health {
     pub events_unflushed: u64,
     /// Exchanges counted under `unmatched` because there were too many series at once.
     pub rollups_folded: u64,
+    /// Exchanges with findings that are in no sum of threats, because the database could not be written for too long.
+    pub threats_missed: u64,
     /// Series waiting for the rollups' database.
     pub rollups_waiting: u64,
     /// Failed attempts to reach the disk; each is tried again.

@@ -182,6 +182,11 @@ pub fn address_text(address: IpAddr) -> String {
     text
 }
 
+/// The place of a finding as stored.
+pub fn place_text(finding: &model::Finding) -> String {
+    text::clean(finding.place.text().as_bytes(), text::PLACE_BYTES_MAX).into_owned()
+}
+
 impl<'a> Row<'a> {
     /// The row of an event.
     pub fn of(event: &'a Event, weight: f32) -> Self {
@@ -193,10 +198,7 @@ impl<'a> Row<'a> {
         let findings = event.findings.iter().take(text::FINDINGS_MAX).map(|finding| FindingRow {
             reason: Cow::Borrowed(finding.reason.code()),
             confidence: Cow::Borrowed(confidence_name(finding.confidence)),
-            place: match text::clean(finding.place.text().as_bytes(), text::PLACE_BYTES_MAX) {
-                Cow::Borrowed(place) => Cow::Owned(place.to_owned()),
-                Cow::Owned(place) => Cow::Owned(place),
-            },
+            place: Cow::Owned(place_text(finding)),
             evidence: text::clean(finding.evidence.as_bytes(), model::Finding::EVIDENCE_BYTES_MAX),
         });
         let custom = event.custom_headers.iter().take(text::NAMES_MAX);

@@ -205,7 +205,7 @@ impl Inventory {
     pub fn open_reading(directory: &Path) -> Result<Option<Self>, StoreError> {
         let layout = crate::layout::Layout::new(directory);
         let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
-        Ok(database::open_reading(&layout.inventory(), known)?.map(|connection| Self { connection }))
+        Ok(database::open_reading(&layout.inventory(), known, known)?.map(|(connection, _)| Self { connection }))
     }
 
     /// What the endpoints are called, for queries; removed ones too, because their exchanges are still there.

@@ -115,7 +115,7 @@ fn bump_status(entries: &mut Vec<(StatusKey, u64)>, key: StatusKey, count: u64) 
 }
 
 /// A number that is different for different addresses.
-fn address_number(address: IpAddr) -> u64 {
+pub(super) fn address_number(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(v4) => u64::from(v4.to_bits()),
         IpAddr::V6(v6) => {

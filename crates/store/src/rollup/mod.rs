@@ -5,6 +5,7 @@ pub mod counts;
 pub mod distinct;
 pub mod latency;
 pub mod read;
+pub mod threats;
 pub mod write;
 
 use model::{ApiName, EndpointId};
@@ -13,6 +14,7 @@ pub use counts::{Counts, StatusKey};
 pub use distinct::Distinct;
 pub use latency::Latency;
 pub use read::{Point, Range, RollupReader, Step};
+pub use threats::Threats;
 pub use write::Rollups;
 
 /// What a rollup counts.
@@ -29,7 +31,10 @@ pub enum Scope {
 }
 
 /// The statements that lead from each version of `rollups.sqlite` to the next.
-pub const MIGRATIONS: [&str; 1] = ["
+pub const MIGRATIONS: [&str; 2] = [FIRST, THREATS];
+
+/// Counts of exchanges by series.
+const FIRST: &str = "
 CREATE TABLE series (
     id INTEGER PRIMARY KEY,
     scope TEXT NOT NULL CHECK (scope IN ('all', 'api', 'endpoint', 'unmatched')),
@@ -56,4 +61,24 @@ CREATE TABLE kept_from (step TEXT PRIMARY KEY, at INTEGER NOT NULL) WITHOUT ROWI
 CREATE TABLE expired_events (
     day INTEGER PRIMARY KEY, segments INTEGER NOT NULL, bytes INTEGER NOT NULL, latest_at INTEGER NOT NULL
 );
-"];
+";
+
+/// Exchanges with findings. The empty category stands for all of them. What was recorded before is not counted, so the moment
+/// from which on these tables are whole is noted, unless nothing was recorded before.
+const THREATS: &str = "
+CREATE TABLE threat_minute (
+    at INTEGER NOT NULL, api TEXT NOT NULL, category TEXT NOT NULL, exchanges INTEGER NOT NULL, detail BLOB NOT NULL,
+    PRIMARY KEY (at, api, category)
+) WITHOUT ROWID;
+CREATE TABLE threat_hour (
+    at INTEGER NOT NULL, api TEXT NOT NULL, category TEXT NOT NULL, exchanges INTEGER NOT NULL, detail BLOB NOT NULL,
+    PRIMARY KEY (at, api, category)
+) WITHOUT ROWID;
+CREATE TABLE threat_day (
+    at INTEGER NOT NULL, api TEXT NOT NULL, category TEXT NOT NULL, exchanges INTEGER NOT NULL, detail BLOB NOT NULL,
+    PRIMARY KEY (at, api, category)
+) WITHOUT ROWID;
+INSERT INTO kept_from (step, at) SELECT 'threats', at FROM (SELECT coalesce(
+    (SELECT max(at) + 60 FROM minute), (SELECT max(at) + 3600 FROM hour), (SELECT max(at) + 86400 FROM day)
+) AS at) WHERE at IS NOT NULL;
+";

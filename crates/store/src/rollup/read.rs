@@ -7,7 +7,7 @@ use model::{ApiName, EndpointId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::write::scope_parts;
-use super::{Counts, MIGRATIONS, Scope};
+use super::{Counts, MIGRATIONS, Scope, Threats};
 use crate::database;
 use crate::error::StoreError;
 
@@ -41,6 +41,15 @@ impl Step {
             Self::Minute => "minute",
             Self::Hour => "hour",
             Self::Day => "day",
+        }
+    }
+
+    /// Its table of exchanges with findings.
+    pub const fn threat_table(self) -> &'static str {
+        match self {
+            Self::Minute => "threat_minute",
+            Self::Hour => "threat_hour",
+            Self::Day => "threat_day",
         }
     }
 
@@ -138,6 +147,8 @@ pub struct ExpiredEvents {
 #[derive(Debug)]
 pub struct RollupReader {
     connection: Connection,
+    /// How many migrations the file has seen: a file without threats stays readable until its writer starts anew.
+    version: u32,
 }
 
 impl RollupReader {
@@ -146,8 +157,9 @@ impl RollupReader {
     /// # Errors
     /// When SQLite refuses, or the file is of a later version.
     pub fn open(path: &Path) -> Result<Option<Self>, StoreError> {
-        let connection = database::open_reading(path, u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX))?;
-        Ok(connection.map(|connection| Self { connection }))
+        let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+        let opened = database::open_reading(path, 1, known)?;
+        Ok(opened.map(|(connection, version)| Self { connection, version }))
     }
 
     /// The counts of a scope per step, without the steps in which nothing happened. When the range has more than 20,000 steps,
@@ -341,6 +353,85 @@ impl RollupReader {
         Ok((covered, pieces_of(covered, unit)))
     }
 
+    /// True when the exchanges with findings of a range were counted from its start on. In a file of an earlier version, what was
+    /// recorded before it was migrated was not.
+    fn counts_threats(&self, covered: Range) -> Result<bool, StoreError> {
+        if self.version < 2 {
+            return Ok(false);
+        }
+        let sql = "SELECT at FROM kept_from WHERE step = 'threats'";
+        let from: Option<i64> = self.connection.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?;
+        let Some(from) = from.filter(|from| *from > covered.since.secs()) else { return Ok(true) };
+        // Nothing was recorded in the part that was not counted.
+        let since = Timestamp::from_secs(Step::Hour.floor(covered.since.secs()));
+        let until = Timestamp::from_secs(from.min(covered.until.secs()));
+        Ok(self.bounds(Step::Hour, Range { since, until })?.is_none())
+    }
+
+    /// The exchanges with findings over a range, of one category, of all when it is empty, and of one API where it is given.
+    /// `None` when part of the range was recorded before such exchanges were counted.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn threats(
+        &self,
+        range: Range,
+        category: &str,
+        api: Option<&str>,
+    ) -> Result<Option<Table<Threats>>, StoreError> {
+        let (covered, pieces) = self.pieces(range)?;
+        if !self.counts_threats(covered)? {
+            return Ok(None);
+        }
+        let mut total = Threats::default();
+        for (step, piece) in pieces {
+            let sql = format!(
+                "SELECT detail FROM {} WHERE at >= ?1 AND at < ?2 AND category = ?3 AND (?4 IS NULL OR api = ?4)",
+                step.threat_table()
+            );
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query(params![piece.since.secs(), piece.until.secs(), category, api])?;
+            while let Some(row) = rows.next()? {
+                if let Some(threats) = Threats::decode(row.get_ref(0)?.as_blob().unwrap_or_default()) {
+                    total.merge(&threats);
+                }
+            }
+        }
+        Ok(Some(Table { covered, rows: total }))
+    }
+
+    /// The exchanges with findings by step of time and category, ascending, of a range that [`threats`](Self::threats) covers: at
+    /// most 20,000. An exchange with findings of two categories counts for both.
+    ///
+    /// # Errors
+    /// When SQLite refuses.
+    pub fn threats_over_time(
+        &self,
+        range: Range,
+        step_s: u32,
+        category: &str,
+        api: Option<&str>,
+    ) -> Result<Vec<(Timestamp, String, u64)>, StoreError> {
+        let step_s = i64::from(step_s.max(60));
+        let whole = [Step::Day, Step::Hour].into_iter().find(|step| step_s % step.seconds() == 0);
+        let step = whole.unwrap_or(Step::Minute);
+        let kept = self.kept_from(step)?.is_none_or(|from| from <= range.since.secs());
+        let step = if kept { step } else { step.longer().unwrap_or(step) };
+        let covered = range.widened(step);
+        let sql = format!(
+            "SELECT at - at % ?3 AS start, category, sum(exchanges) FROM {} WHERE at >= ?1 AND at < ?2
+                 AND category <> '' AND (?4 = '' OR category = ?4) AND (?5 IS NULL OR api = ?5)
+             GROUP BY start, category ORDER BY start, category LIMIT {POINTS_MAX}",
+            step.threat_table()
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let limits = params![covered.since.secs(), covered.until.secs(), step_s, category, api];
+        let rows = statement.query_map(limits, |row| {
+            Ok((Timestamp::from_secs(row.get(0)?), row.get(1)?, row.get::<_, i64>(2)?.unsigned_abs()))
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// What retention deleted, by day.
     ///
     /// # Errors
@@ -491,6 +582,114 @@ mod tests {
         let reader = RollupReader::open(&path).expect("readable").expect("a file");
         let total = reader.total(&Scope::All, Range::last(3_600, traffic.now())).expect("a total");
         assert_eq!(total.rows.requests, 1_000);
+    }
+
+    /// What the event log says, counted by hand: by category, reason, client, endpoint.
+    fn by_hand(events: &[model::Event], category: &str) -> (u64, u64, std::collections::BTreeMap<String, u64>) {
+        let mut found = (0, 0, std::collections::BTreeMap::new());
+        for event in events {
+            let own = event.findings.iter().filter(|f| category.is_empty() || f.reason.category().name() == category);
+            let mut names: Vec<String> = own.map(|finding| finding.reason.code().to_owned()).collect();
+            if names.is_empty() {
+                continue;
+            }
+            names.sort_unstable();
+            names.dedup();
+            names.push(crate::row::address_text(event.client));
+            found.0 += 1;
+            found.1 += u64::from(event.verdict.refuses());
+            names.into_iter().for_each(|name| *found.2.entry(name).or_default() += 1);
+        }
+        found
+    }
+
+    #[test]
+    fn threats_are_what_the_events_say() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("rollups.sqlite");
+        let mut rollups = Rollups::open(&path, &Settings::default()).expect("rollups");
+        let mut traffic = Traffic::new(21);
+        let mut events = Vec::new();
+        for round in 0..300 {
+            for _ in 0..20 {
+                events.push(traffic.event());
+                rollups.add(events.last().expect("an event"));
+            }
+            traffic.wait_us(HOUR_US / 6 - 20 * 33);
+            if round % 7 == 0 {
+                rollups.flush().expect("a flush");
+            }
+        }
+        rollups.flush().expect("a flush");
+        assert_eq!(rollups.threats_missed(), 0);
+        let reader = RollupReader::open(&path).expect("readable").expect("a file");
+        let mut categories: Vec<&str> = events.iter().flat_map(super::super::threats::categories).collect();
+        categories.sort_unstable();
+        categories.dedup();
+        assert!(categories.len() > 1, "{categories:?}");
+        categories.push("");
+        for category in categories {
+            let (exchanges, refused, names) = by_hand(&events, category);
+            for seconds in [60 * 3_600, 30 * 86_400, 3_650 * 86_400] {
+                let range = Range::last(seconds, traffic.now());
+                let total = reader.threats(range, category, None).expect("an answer").expect("counted").rows;
+                assert_eq!((total.exchanges, total.refused), (exchanges, refused), "{category} {seconds}");
+                assert!(total.reasons.iter().all(|(code, tally)| names.get(&**code) == Some(&tally.count)));
+                for (client, tally) in total.clients.busiest(10) {
+                    assert!(tally.count <= names[client], "{client}");
+                    assert!(total.clients.rest > 0 || tally.count == names[client], "{client}");
+                }
+                let steps = reader.threats_over_time(range, 86_400, category, None).expect("steps");
+                let counted: u64 = steps.iter().map(|(_, _, count)| count).sum();
+                assert!(if category.is_empty() { counted >= exchanges } else { counted == exchanges });
+            }
+        }
+        assert_eq!(
+            reader.threats(Range::last(3_600, traffic.now()), "", Some("no such api")).expect("an answer"),
+            Some(Table { covered: Range::last(3_600, traffic.now()).widened(Step::Minute), rows: Threats::default() })
+        );
+    }
+
+    #[test]
+    fn a_file_from_before_threats_were_counted_says_so() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("rollups.sqlite");
+        let mut traffic = Traffic::new(22);
+        let before = Range::last(600, traffic.now());
+        {
+            // What an earlier version left: the first migration and a row of every step.
+            let old = database::open_writing(&path, &MIGRATIONS[..1]).expect("version 1");
+            let at = traffic.now().secs();
+            for step in [Step::Minute, Step::Hour, Step::Day] {
+                let sql = format!("INSERT INTO {} VALUES (?1, 1, 1, 0, 0, 0, ?2)", step.table());
+                old.execute(&sql, params![step.floor(at), Counts::default().encode()]).expect("a row");
+            }
+        }
+        let reader = RollupReader::open(&path).expect("readable").expect("a file");
+        assert_eq!(reader.threats(before, "", None).expect("an answer"), None, "not migrated yet");
+        drop(Rollups::open(&path, &Settings::default()).expect("migrated"));
+        let reader = RollupReader::open(&path).expect("readable").expect("a file");
+        let around = Range { since: before.since, until: Timestamp(traffic.now().0 + HOUR_US) };
+        assert_eq!(reader.threats(around, "", None).expect("an answer"), None, "partly counted");
+        assert!(reader.threats(before, "", None).expect("an answer").is_some(), "nothing was recorded then");
+        traffic.wait_us(2 * 60_000_000);
+        let after = Range { since: traffic.now(), until: Timestamp(traffic.now().0 + HOUR_US) };
+        assert!(reader.threats(after, "", None).expect("an answer").is_some());
+    }
+
+    #[test]
+    fn many_minutes_at_once_wait_in_bounded_memory() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut rollups =
+            Rollups::open(&directory.path().join("rollups.sqlite"), &Settings::default()).expect("rollups");
+        let mut traffic = Traffic::new(23);
+        for _ in 0..20_000 {
+            rollups.add(&traffic.event());
+            traffic.wait_us(60_000_000);
+        }
+        assert!(rollups.is_full() && rollups.threats_missed() > 0);
+        rollups.flush().expect("a flush");
+        assert!(!rollups.is_full());
     }
 
     #[test]

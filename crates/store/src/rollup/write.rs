@@ -9,13 +9,18 @@ use std::path::{Path, PathBuf};
 use model::{ApiName, Event, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{Counts, MIGRATIONS, Scope, Step};
+use super::{Counts, MIGRATIONS, Scope, Step, Threats, threats};
 use crate::database;
 use crate::error::StoreError;
 use crate::settings::Settings;
 
 /// How many intervals' worth of series may wait in memory while the database cannot be written.
 const WAITING_FACTOR: usize = 4;
+/// Most sums of threats in memory; each takes some 10 kB under attack. When there are so many, they have to go to the database.
+const THREATS_WAITING_MAX: usize = 512;
+
+/// Minute, API and category of exchanges with findings.
+type ThreatKey = (i64, String, &'static str);
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct WaitingKey {
@@ -30,10 +35,12 @@ pub struct Rollups {
     path: PathBuf,
     connection: Option<Connection>,
     waiting: HashMap<WaitingKey, Counts>,
+    threats: BTreeMap<ThreatKey, Threats>,
     series_max: usize,
     ids: HashMap<Scope, i64>,
     /// Exchanges counted under `unmatched` because there were too many series.
     folded: u64,
+    threats_missed: u64,
     set_aside: Option<PathBuf>,
 }
 
@@ -55,15 +62,18 @@ impl Rollups {
             path: path.to_owned(),
             connection: Some(connection),
             waiting: HashMap::new(),
+            threats: BTreeMap::new(),
             series_max: (settings.series_max as usize).max(1),
             ids: HashMap::new(),
             folded: 0,
+            threats_missed: 0,
             set_aside,
         })
     }
 
     /// Counts one exchange.
     pub fn add(&mut self, event: &Event) {
+        self.add_threats(event);
         let mut key = WaitingKey { minute: event.at.minute(), api: event.api.clone(), endpoint: event.endpoint };
         if let Some(counts) = self.waiting.get_mut(&key) {
             counts.add(event);
@@ -75,6 +85,32 @@ impl Rollups {
             key.endpoint = None;
         }
         self.waiting.entry(key).or_default().add(event);
+    }
+
+    fn add_threats(&mut self, event: &Event) {
+        if event.findings.is_empty() {
+            return;
+        }
+        let api = event.api.as_ref().map_or("", |api| &*api.0);
+        let full = self.is_full();
+        for category in std::iter::once("").chain(threats::categories(event)) {
+            let key = (event.at.minute(), api.to_owned(), category);
+            match self.threats.get_mut(&key) {
+                Some(threats) => threats.add(event, category),
+                None if full => self.threats_missed += u64::from(category.is_empty()),
+                None => self.threats.entry(key).or_default().add(event, category),
+            }
+        }
+    }
+
+    /// True when what waits should be flushed before more is added, whether or not it is time.
+    pub fn is_full(&self) -> bool {
+        self.threats.len() >= THREATS_WAITING_MAX
+    }
+
+    /// Exchanges with findings that are in no sum of threats, because the database could not be written for too long.
+    pub const fn threats_missed(&self) -> u64 {
+        self.threats_missed
     }
 
     /// How many series the minute already has; counted only when it may matter.
@@ -113,10 +149,11 @@ impl Rollups {
             None => database::open_writing(&self.path, &MIGRATIONS)?,
         };
         let minutes = minutes_with_totals(&self.waiting);
-        let outcome = flush_into(&mut connection, &minutes, &mut self.ids);
+        let outcome = flush_into(&mut connection, &minutes, &self.threats, &mut self.ids);
         match outcome {
             Ok(()) => {
                 self.waiting.clear();
+                self.threats.clear();
                 self.connection = Some(connection);
                 Ok(())
             }
@@ -145,6 +182,7 @@ impl Rollups {
             let border = border.div_euclid(86_400) * 86_400;
             let table = step.table();
             let deleted = transaction.execute(&format!("DELETE FROM {table} WHERE at < ?1"), [border])?;
+            transaction.execute(&format!("DELETE FROM {} WHERE at < ?1", step.threat_table()), [border])?;
             if deleted > 0 {
                 transaction.execute(
                     "INSERT INTO kept_from (step, at) VALUES (?1, ?2)
@@ -229,7 +267,12 @@ fn coarser(buckets: &Buckets, step: Step) -> Buckets {
     coarse
 }
 
-fn flush_into(connection: &mut Connection, minutes: &Buckets, ids: &mut HashMap<Scope, i64>) -> Result<(), StoreError> {
+fn flush_into(
+    connection: &mut Connection,
+    minutes: &Buckets,
+    threats: &BTreeMap<ThreatKey, Threats>,
+    ids: &mut HashMap<Scope, i64>,
+) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let hours = coarser(minutes, Step::Hour);
     let days = coarser(&hours, Step::Day);
@@ -241,6 +284,7 @@ fn flush_into(connection: &mut Connection, minutes: &Buckets, ids: &mut HashMap<
         }
         rows.sort_unstable_by_key(|&(at, series, _)| (at, series));
         add_rows(&transaction, step, &rows)?;
+        add_threats(&transaction, step, threats)?;
     }
     transaction.commit()?;
     Ok(())
@@ -271,6 +315,33 @@ fn add_rows(transaction: &Transaction<'_>, step: Step, rows: &[(i64, i64, &Count
             to_sql(counts.refused),
             counts.encode()
         ])?;
+    }
+    Ok(())
+}
+
+fn add_threats(
+    transaction: &Transaction<'_>,
+    step: Step,
+    minutes: &BTreeMap<ThreatKey, Threats>,
+) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<(i64, &str, &str), Threats> = BTreeMap::new();
+    for ((minute, api, category), threats) in minutes {
+        let at = minute.saturating_mul(60).div_euclid(step.seconds()) * step.seconds();
+        sums.entry((at, api, category)).or_default().merge(threats);
+    }
+    let table = step.threat_table();
+    let mut select = transaction
+        .prepare_cached(&format!("SELECT detail FROM {table} WHERE at = ?1 AND api = ?2 AND category = ?3"))?;
+    let mut upsert = transaction.prepare_cached(&format!(
+        "INSERT OR REPLACE INTO {table} (at, api, category, exchanges, detail) VALUES (?1, ?2, ?3, ?4, ?5)"
+    ))?;
+    for ((at, api, category), mut threats) in sums {
+        let stored: Option<Vec<u8>> = select.query_row(params![at, api, category], |row| row.get(0)).optional()?;
+        // As with the counts: a row that does not decode is replaced.
+        if let Some(stored) = stored.and_then(|bytes| Threats::decode(&bytes)) {
+            threats.merge(&stored);
+        }
+        upsert.execute(params![at, api, category, to_sql(threats.exchanges), threats.encode()])?;
     }
     Ok(())
 }

@@ -53,6 +53,8 @@ pub struct Writer {
     pending: Option<Pending>,
     segments: Vec<SegmentFile>,
     rollups: Rollups,
+    /// The latest flush of the rollups failed: the next waits for its time.
+    rollups_failed: bool,
     health: Health,
     unflushed: u64,
     now: Timestamp,
@@ -99,6 +101,7 @@ impl Writer {
             pending: None,
             segments: found.segments,
             rollups,
+            rollups_failed: false,
             health: Health { writable: true, ..found.health },
             unflushed: 0,
             now: Timestamp(0),
@@ -113,6 +116,9 @@ impl Writer {
         let rows_max = self.settings.segment_rows_max as usize;
         for event in events {
             self.health.exchanges += 1;
+            if self.rollups.is_full() && !self.rollups_failed {
+                self.flush_rollups();
+            }
             self.rollups.add(event);
             let Some(weight) = self.weight(event) else {
                 self.health.events_sampled_out += 1;
@@ -200,7 +206,9 @@ impl Writer {
 
     fn flush_rollups(&mut self) {
         self.rollups_at = self.now;
-        if let Err(error) = self.rollups.flush() {
+        let outcome = self.rollups.flush();
+        self.rollups_failed = outcome.is_err();
+        if let Err(error) = outcome {
             self.health.fail(self.now, &error);
         }
     }
@@ -323,6 +331,7 @@ impl Writer {
             events_in_memory: (self.columns.len() + waiting) as u64,
             events_unflushed: self.unflushed + self.pending.as_ref().map_or(0, |pending| pending.unflushed),
             rollups_folded: self.rollups.folded(),
+            threats_missed: self.rollups.threats_missed(),
             rollups_waiting: self.rollups.waiting() as u64,
             segments: self.segments.len() as u64,
             bytes_on_disk: self.segments.iter().map(|segment| segment.bytes).sum::<u64>() + self.journal.bytes(),
