@@ -1962,6 +1962,11 @@ export interface components {
             /** @description Exchanges with findings by `time` and `category`. */
             over_time: components["schemas"]["QueryAnswer"];
             /**
+             * @description `rollups` or `events`: what the figures were worked out from. Rollups count an exchange once per reason and place, and
+             *     name the busiest clients, endpoints and places; events count findings.
+             */
+            source: string;
+            /**
              * Format: uint32
              * @description Seconds between two steps of `over_time`.
              */
@@ -3386,7 +3391,10 @@ export interface operations {
     threats: {
         parameters: {
             query?: {
-                /** @description Which exchanges, such as `category=injection`. */
+                /**
+                 * @description Which exchanges, such as `category=injection`. A kind of threat, an API, or both are answered from sums made while
+                 *     recording; any other filter reads the recorded exchanges, which takes longer.
+                 */
                 filter?: string;
                 /** @description The first moment: `24h`, `7d`, a time, or seconds since the epoch; `24h` when absent. */
                 since?: string;

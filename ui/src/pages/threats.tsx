@@ -50,7 +50,7 @@ export function Threats() {
       <Trouble problem={loaded.problem} />
       {!data ? loaded.loading && <Waiting /> : (
         <>
-          <Panel title="Findings over time" note="Exchanges with findings, by kind of threat." actions={<Link to={events("reason=*")}>The exchanges</Link>}>
+          <Panel title="Findings over time" note={data.source === "events" ? "Exchanges with findings, by kind of threat, counted from the recorded exchanges." : "Exchanges with findings, by kind of threat."} actions={<Link to={events("reason=*")}>The exchanges</Link>}>
             {chart && <Chart label="Findings over time" times={chart.times} lines={chart.lines} format={count} height={220} />}
           </Panel>
           <Incidents since={since} filter={filter} />

@@ -179,11 +179,11 @@ pub(crate) struct QueryArgs {
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct QueryAnswer {
     /// Names of the columns: groups, then measures.
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
     /// The rows.
-    rows: Vec<Vec<Value>>,
+    pub(super) rows: Vec<Vec<Value>>,
     /// True when there are more.
-    truncated: bool,
+    pub(super) truncated: bool,
 }
 
 pub(crate) async fn query(State(console): State<Shared>, Args(args): Args<QueryArgs>) -> Reply<QueryAnswer> {

@@ -5,8 +5,8 @@ use axum::extract::State;
 use model::Reason;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::StoreError;
 use serde_json::{Value, json};
+use store::StoreError;
 use store::json::{cell_json, time_text};
 use store::query::plan::EndpointNames;
 use store::query::{Cell, Direction, Field, Filter, Group, Measure, Operator, Order, Query, Value as Wanted};
@@ -132,7 +132,10 @@ fn summed(
     steps.truncate(POINTS_MAX);
     let over_time = QueryAnswer {
         columns: vec![format!("time({step_s}s)"), "category".to_owned(), "count".to_owned()],
-        rows: steps.into_iter().map(|(at, name, count)| vec![json!(time_text(at)), json!(name), json!(count)]).collect(),
+        rows: steps
+            .into_iter()
+            .map(|(at, name, count)| vec![json!(time_text(at)), json!(name), json!(count)])
+            .collect(),
         truncated: cut,
     };
     let total = table.rows;

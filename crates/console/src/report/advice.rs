@@ -5,6 +5,11 @@ use store::StoredEndpoint;
 
 use super::{Advice, Report, grouped, percent};
 
+/// A count with its words: `1 endpoint waits`, `2 endpoints wait`.
+fn counted(count: u64, one: &str, several: &str) -> String {
+    format!("{} {}", grouped(count), if count == 1 { one } else { several })
+}
+
 /// The advice, the most pressing first.
 pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[StoredEndpoint]) -> Vec<Advice> {
     let mut list = Vec::new();
@@ -16,7 +21,10 @@ pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[Store
         add(
             "high",
             "Preview blocking for the stages that found something, then switch it on".to_owned(),
-            format!("{} requests were carried that would have been refused", grouped(figures.would_refuse)),
+            format!(
+                "{} carried that would have been refused",
+                counted(figures.would_refuse, "request was", "requests were")
+            ),
             "/policy",
         );
     }
@@ -24,7 +32,11 @@ pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[Store
         add(
             "high",
             format!("Look at the most frequent threat: {}", threat.name),
-            format!("{} exchanges, {} of all findings", grouped(threat.share.part), percent(threat.share.percent())),
+            format!(
+                "{}, {} of all findings",
+                counted(threat.share.part, "exchange", "exchanges"),
+                percent(threat.share.percent())
+            ),
             "/threats",
         );
     }
@@ -32,7 +44,7 @@ pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[Store
         add(
             "medium",
             "Review the discovery inbox".to_owned(),
-            format!("{} endpoints wait for a decision", grouped(stored.waiting_for_review)),
+            format!("{} for a decision", counted(stored.waiting_for_review, "endpoint waits", "endpoints wait")),
             "/inbox",
         );
     }
@@ -41,9 +53,9 @@ pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[Store
             "medium",
             "Declare or close shadow endpoints".to_owned(),
             format!(
-                "{} of {} endpoints with traffic are in no contract",
+                "{} of {} in no contract",
                 grouped(stored.shadow.part),
-                grouped(stored.shadow.whole)
+                counted(stored.shadow.whole, "endpoint with traffic is", "endpoints with traffic are")
             ),
             "/endpoints?signal=shadow",
         );
@@ -55,7 +67,7 @@ pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[Store
         add(
             "low",
             "Name an owner for every saved endpoint".to_owned(),
-            format!("{} saved endpoints have none", grouped(unowned)),
+            format!("{} none", counted(unowned, "saved endpoint has", "saved endpoints have")),
             "/endpoints?state=saved",
         );
     }
@@ -64,8 +76,8 @@ pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[Store
             "low",
             "Limit at the gateway what upstreams limit today".to_owned(),
             format!(
-                "{} answers 429 came from upstreams, after their work was done",
-                grouped(figures.limited_by_upstream)
+                "{} from upstreams, after their work was done",
+                counted(figures.limited_by_upstream, "answer 429 came", "answers 429 came")
             ),
             "/events?filter=status%3D429%20and%20source%3Dupstream",
         );
@@ -75,12 +87,24 @@ pub(super) fn advice(report: &Report, stored: &store::Report, endpoints: &[Store
             "low",
             "Remove declared endpoints that nobody calls".to_owned(),
             format!(
-                "{} of {} declared endpoints had no traffic",
+                "{} of {} had no traffic",
                 grouped(stored.orphan.part),
-                grouped(stored.orphan.whole)
+                counted(stored.orphan.whole, "declared endpoint", "declared endpoints")
             ),
             "/endpoints?signal=orphan",
         );
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_one_thing() {
+        assert_eq!(counted(1, "endpoint waits", "endpoints wait"), "1 endpoint waits");
+        assert_eq!(counted(0, "endpoint waits", "endpoints wait"), "0 endpoints wait");
+        assert_eq!(counted(2_000, "endpoint waits", "endpoints wait"), format!("{} endpoints wait", grouped(2_000)));
+    }
 }

@@ -149,9 +149,8 @@ impl Top {
 impl Threats {
     /// Adds one exchange with the findings of one category, or with all of them when `category` is empty.
     pub fn add(&mut self, event: &Event, category: &str) {
-        let wanted: Vec<&model::Finding> = own(event)
-            .filter(|finding| category.is_empty() || finding.reason.category().name() == category)
-            .collect();
+        let wanted: Vec<&model::Finding> =
+            own(event).filter(|finding| category.is_empty() || finding.reason.category().name() == category).collect();
         if wanted.is_empty() {
             return;
         }
