@@ -11,6 +11,7 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use inspect::BodyWish;
 use inspect::http1::Framing;
+use inspect::stages::contract;
 use inspect::stages::leakage::mask_response;
 use model::StatusSource;
 use model::head::{Known, ResponseHead};
@@ -18,6 +19,7 @@ use model::head::{Known, ResponseHead};
 use crate::balance::Pick;
 use crate::body::{BodyFailure, Piece, RequestBody, ResponseBody, SAMPLE_BYTES_MAX, Source, keep_sample};
 use crate::config::{Balance, HashKey, ServerTiming};
+use crate::conversation::{self, Heard, Told};
 use crate::exchange::{Exchange, Stop, sample_decoded};
 use crate::forward::OutgoingRequest;
 use crate::h2c;
@@ -172,6 +174,7 @@ fn outgoing<'a>(
         request_id: exchange.request_id.as_bytes(),
         trace: exchange.trace,
         plain_answer: mask_response(&exchange.route.policy, &exchange.view()).is_some(),
+        plain_frames: upgrade.is_some() && contract::judges_socket(&exchange.route.policy, &exchange.view()),
     }
 }
 
@@ -482,8 +485,23 @@ async fn upgraded(
         return Err(Stop::Upstream(UpstreamFailure::Malformed));
     }
     let idle_ms = u64::from(exchange.snapshot.config.limits.idle_timeout_ms);
-    let h1 = match responder {
-        Responder::H1(h1) => h1,
+    let mut gate = contract::gate_socket(&exchange.route.policy, &exchange.view(), head);
+    let carried = match responder {
+        Responder::H1(h1) => {
+            exchange.worker.counters.upgrades.add_one();
+            record.event.status = 101;
+            record.event.status_source = StatusSource::Upstream;
+            h1.keep_alive = false;
+            h1.switch_protocols(head, protocol).await.map_err(Stop::ClientWrite)?;
+            let Some((client, client_buf)) = body.connection() else { return Ok(()) };
+            match &mut gate {
+                Some(gate) => {
+                    let heard = Heard::Wire(client, client_buf);
+                    conversation::carry_judged(gate, heard, Told::Wire(client), (wire, buf), idle_ms).await
+                }
+                None => tunnel::carry(client, client_buf, wire, buf, idle_ms).await,
+            }
+        }
         Responder::H2(h2) => {
             if !websocket::accepts(exchange.head, head) {
                 return Err(Stop::Upstream(UpstreamFailure::Malformed));
@@ -493,21 +511,20 @@ async fn upgraded(
             record.event.status_source = StatusSource::Upstream;
             let stream = h2.open_tunnel(head).map_err(Stop::ClientWrite)?;
             let watch = exchange.worker.deadlines.watch();
-            let carried = tunnel::carry_stream((stream, &watch), h2, wire, buf, idle_ms).await;
-            record.event.response_bytes = carried.to_client;
-            body.received = carried.to_upstream;
-            return Ok(());
+            match &mut gate {
+                Some(gate) => {
+                    let heard = Heard::Stream(stream, &watch);
+                    conversation::carry_judged(gate, heard, Told::Stream(h2), (wire, buf), idle_ms).await
+                }
+                None => tunnel::carry_stream((stream, &watch), h2, wire, buf, idle_ms).await,
+            }
         }
     };
-    exchange.worker.counters.upgrades.add_one();
-    record.event.status = 101;
-    record.event.status_source = StatusSource::Upstream;
-    h1.keep_alive = false;
-    h1.switch_protocols(head, protocol).await.map_err(Stop::ClientWrite)?;
-    let Some((client, client_buf)) = body.connection() else { return Ok(()) };
-    let carried = tunnel::carry(client, client_buf, wire, buf, idle_ms).await;
     record.event.response_bytes = carried.to_client;
     body.received = carried.to_upstream;
+    if let Some(gate) = gate {
+        exchange.socket_findings(gate, record);
+    }
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use inspect::http1::{Framing, Noted, canonical_target};
 use inspect::pipeline::{self, Step};
-use inspect::stages::contract::{self, MessageGate};
+use inspect::stages::contract::{self, MessageGate, SocketGate};
 use inspect::stages::leakage::{self, mask::Mask};
 use inspect::view::media_type;
 use inspect::{BodyView, BodyWish, ConnectionFacts, Policy, RequestView, ResponseView, decide};
@@ -298,6 +298,16 @@ impl Exchange<'_> {
         let known = record.event.findings.len();
         record.event.findings.extend(gate.into_findings());
         self.decided(&Step::default(), known, record)
+    }
+
+    /// Takes over what was found in a conversation over WebSocket. Whoever was refused was told so there.
+    pub fn socket_findings(&self, gate: SocketGate, record: &mut Record) {
+        let known = record.event.findings.len();
+        let was_ended = gate.was_ended();
+        record.event.findings.extend(gate.into_findings());
+        if self.decided(&Step::default(), known, record).is_err() && was_ended {
+            record.event.end = ExchangeEnd::Refused;
+        }
     }
 
     /// Takes over what was masked while a response streamed.

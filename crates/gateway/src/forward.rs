@@ -33,6 +33,8 @@ pub struct OutgoingRequest<'a> {
     pub trace: Option<&'a Trace>,
     /// The answer is masked on its way: it must come whole and without a content coding.
     pub plain_answer: bool,
+    /// What follows an upgrade is read message by message: no extension that changes frames is offered.
+    pub plain_frames: bool,
 }
 
 /// The fields a client named in `Connection`, which end here.
@@ -64,7 +66,7 @@ impl OutgoingRequest<'_> {
     fn copied<'s>(&'s self, options: &'s [&[u8]]) -> impl Iterator<Item = Field<'s>> {
         self.head.fields.iter().filter(move |field| {
             !ends_here(field.known)
-                && !self.stays_plain(field.known)
+                && !self.stays_plain(field)
                 && !self.forwarding.drops(field)
                 && !self.trace.is_some_and(|trace| trace.drops(field))
                 && !options.iter().any(|option| option.eq_ignore_ascii_case(field.name))
@@ -72,9 +74,10 @@ impl OutgoingRequest<'_> {
     }
 
     /// What would bring an answer that cannot be masked: one in a content coding, or a range, which shows a number in pieces
-    /// that nobody recognises.
-    const fn stays_plain(&self, known: Known) -> bool {
-        self.plain_answer && matches!(known, Known::AcceptEncoding | Known::Range)
+    /// that nobody recognises. And what would change the frames that are to be read (RFC 6455, 9).
+    fn stays_plain(&self, field: &Field<'_>) -> bool {
+        self.plain_answer && matches!(field.known, Known::AcceptEncoding | Known::Range)
+            || self.plain_frames && field.name.eq_ignore_ascii_case(b"sec-websocket-extensions")
     }
 
     /// Writes the head for HTTP/1.1.

@@ -28,6 +28,7 @@ pub mod trace;
 pub mod upstream;
 
 mod body;
+mod conversation;
 mod converse;
 mod downstream;
 mod forward;

@@ -16,6 +16,7 @@ pub mod stage;
 pub mod stages;
 pub mod values;
 pub mod view;
+pub mod websocket;
 
 pub use decide::decide;
 pub use policy::{Exception, Policy, StageModes};

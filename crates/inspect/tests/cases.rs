@@ -145,7 +145,7 @@ fn shop(case: &Case) -> ContractPolicy {
     policy.graphql = Some(Arc::new(GraphqlService {
         paths: vec!["/graphql".to_owned()],
         contract: graphql,
-        websockets: WebSockets::Refuse,
+        websockets: WebSockets::Judge,
     }));
     let (file, limits) = (folder.join("shop.proto"), GrpcLimits { message_bytes_max: 1_000, ..Default::default() });
     let grpc = GrpcContract::from_proto_files(&[&file], &[&folder], limits, UnknownFields::Refuse).unwrap();

@@ -19,14 +19,16 @@ use crate::view::{BodyView, RequestView};
 /// Most pairs of a query that are looked at.
 const QUERY_PAIRS_MAX: usize = 100;
 
-/// What becomes of connections that change to WebSocket: what is sent over them is not judged.
+/// What becomes of connections that change to WebSocket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WebSockets {
-    /// They are refused.
+    /// Every operation sent over them is judged as one that is posted.
     #[default]
+    Judge,
+    /// They are refused.
     Refuse,
-    /// They pass.
-    Allow,
+    /// They pass, and what is sent over them is not judged.
+    Pass,
 }
 
 /// A GraphQL service and the paths it answers at.
@@ -54,9 +56,17 @@ pub(super) fn judge_request(
 ) {
     match &*request.head.method {
         b"GET" | b"HEAD" if request.head.fields.first(Known::Upgrade).is_some() => {
-            if service.websockets == WebSockets::Refuse {
-                let evidence = "operations over WebSocket are not judged";
-                out.push(sure(ContractReason::GraphqlInvalid, Place::Header("upgrade".into()), evidence));
+            let place = Place::Header("upgrade".into());
+            match service.websockets {
+                WebSockets::Judge => super::socket::judge_upgrade(request, out),
+                WebSockets::Refuse => {
+                    out.push(sure(ContractReason::GraphqlInvalid, place, "operations over HTTP, not over WebSocket"));
+                }
+                WebSockets::Pass => {}
+            }
+            // A server that does not take the offer up answers the request as it stands.
+            if pairs(request.query.unwrap_or_default()).iter().any(|(name, _)| is_operation_part(name)) {
+                judge_query(service, request, out);
             }
         }
         b"GET" | b"HEAD" => judge_query(service, request, out),
@@ -65,7 +75,7 @@ pub(super) fn judge_request(
         b"POST" => {
             // A server that reads both places runs another operation than the one in the body.
             for (name, _) in pairs(request.query.unwrap_or_default()) {
-                if matches!(&*name, "query" | "operationName" | "variables" | "extensions" | "documentId" | "id") {
+                if is_operation_part(&name) {
                     let evidence = "a POST carries its operation in the body";
                     out.push(sure(ContractReason::UndeclaredParameter, Place::Query(name.into()), evidence));
                 }
@@ -76,6 +86,11 @@ pub(super) fn judge_request(
         }
         _ => policy.unknown_method("GET, POST", out),
     }
+}
+
+/// Parameters of a query that servers take an operation from.
+fn is_operation_part(name: &str) -> bool {
+    matches!(name, "query" | "operationName" | "variables" | "extensions" | "documentId" | "id")
 }
 
 fn judge_query(service: &GraphqlService, request: &RequestView<'_>, out: &mut Findings) {
@@ -125,10 +140,12 @@ fn decoded(text: &[u8]) -> String {
 
 /// Where an operation came from, which decides what it may be and how its place is called.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Carrier {
+pub(super) enum Carrier {
     Query,
     Body,
     Batch,
+    /// A message of a WebSocket.
+    Message,
 }
 
 /// Judges the operations of a body.
@@ -187,13 +204,14 @@ fn judge_json(service: &GraphqlService, root: Value<'_>, batch_max: usize, out: 
     }
 }
 
-fn judge_all(service: &GraphqlService, requests: &[GraphqlRequest], carrier: Carrier, out: &mut Findings) {
+pub(super) fn judge_all(service: &GraphqlService, requests: &[GraphqlRequest], carrier: Carrier, out: &mut Findings) {
     let mut cost = 0u64;
     for (at, request) in requests.iter().enumerate() {
         let judged = service.contract.judge(request);
         let place = || match carrier {
             Carrier::Query => Place::Query("query".into()),
             Carrier::Body => Place::Body("/query".into()),
+            Carrier::Message => Place::Body("/payload/query".into()),
             Carrier::Batch => Place::Body(format!("/{at}/query").into()),
         };
         out.extend(judged.violations.iter().map(|violation| finding(violation, place())));

@@ -11,6 +11,7 @@ mod grpc;
 mod hygiene;
 mod openapi;
 mod soap;
+mod socket;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub use gate::MessageGate;
 pub use graphql::{GraphqlService, WebSockets};
 pub use grpc::{gate_request, gate_response};
 pub use soap::SoapService;
+pub use socket::{SocketGate, SocketTurn, gate_socket, judges_socket};
 
 use crate::http1::Framing;
 use crate::policy::{Policy, StageModes};

@@ -127,8 +127,9 @@ impl Meaning<'_> {
             }
         }
         let websockets = match written.websockets {
-            Some(form::Permission::Allow) => WebSockets::Allow,
-            Some(form::Permission::Refuse) | None => WebSockets::Refuse,
+            Some(form::WebSockets::Judge) | None => WebSockets::Judge,
+            Some(form::WebSockets::Refuse) => WebSockets::Refuse,
+            Some(form::WebSockets::Pass) => WebSockets::Pass,
         };
         Some(GraphqlService { paths, contract, websockets })
     }

@@ -52,6 +52,18 @@ pub enum Permission {
     Refuse,
 }
 
+/// What becomes of GraphQL operations over WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WebSockets {
+    /// Each is judged like one that is posted.
+    Judge,
+    /// The conversation is refused.
+    Refuse,
+    /// They pass and are not judged.
+    Pass,
+}
+
 /// A GraphQL service.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -64,8 +76,8 @@ pub struct Graphql {
     pub schema: Option<String>,
     /// Questions for the schema; `refuse` when absent.
     pub introspection: Option<Permission>,
-    /// Operations over WebSocket, which are not judged; `refuse` when absent.
-    pub websockets: Option<Permission>,
+    /// Operations over WebSocket; `judge` when absent.
+    pub websockets: Option<WebSockets>,
     /// Operations that may run.
     pub persisted: Option<Persisted>,
     /// Limits on operations.
