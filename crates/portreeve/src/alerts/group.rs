@@ -44,6 +44,12 @@ impl Groups {
         Self { group_s: seconds(group_s), repeat_s: seconds(repeat_s), open: BTreeMap::new(), told: HashMap::new() }
     }
 
+    /// Goes on with other times; what waits and what was told stays.
+    pub fn change(&mut self, group_s: u64, repeat_s: u64) {
+        let Self { group_s, repeat_s, .. } = Self::new(group_s, repeat_s);
+        (self.group_s, self.repeat_s) = (group_s, repeat_s);
+    }
+
     /// Takes what was noticed now.
     pub fn take(&mut self, alerts: Vec<Alert>, now_s: i64) {
         self.told.retain(|_, told_s| now_s.saturating_sub(*told_s) < self.repeat_s);
@@ -97,6 +103,16 @@ mod tests {
 
     fn alert(kind: Kind, key: &str) -> Alert {
         Alert { kind, key: key.to_owned(), urgency: Urgency::Medium, text: format!("about {key}") }
+    }
+
+    #[test]
+    fn other_times_forget_nothing() {
+        let mut groups = Groups::new(60, 3_600);
+        groups.take(vec![alert(Kind::Quota, "a")], 0);
+        groups.change(5, 3_600);
+        assert_eq!(groups.due(5).len(), 1);
+        groups.take(vec![alert(Kind::Quota, "a")], 6);
+        assert!(groups.due(60).is_empty(), "told already");
     }
 
     #[test]

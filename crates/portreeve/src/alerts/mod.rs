@@ -4,6 +4,7 @@
 //! keeps quiet about what was told lately; [`message`] writes it down in each format; [`send`] delivers it, with a bounded queue
 //! per receiver. None of it is on the data path.
 
+pub mod attackers;
 pub mod group;
 pub mod message;
 pub mod send;
@@ -16,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use console::Steering;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch as changing};
 
 use crate::run::Error;
 use group::Groups;
@@ -115,7 +116,7 @@ pub struct Alert {
 }
 
 /// The receivers and when they are told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Alerts of one kind within this time are one message, in seconds.
     pub group_s: u64,
@@ -134,7 +135,7 @@ impl Default for Settings {
 }
 
 /// Who is told, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receiver {
     /// Its name, for logs and metrics.
     pub name: String,
@@ -216,33 +217,41 @@ impl Alerts {
     }
 }
 
-/// Starts watching; `None` when nobody is to be told.
+/// Starts watching, for the receivers that `settings` names now and later. While it names none, nothing is looked at.
 ///
 /// # Errors
 /// When the thread cannot be started.
 pub fn start(
-    settings: Settings,
+    mut settings: changing::Receiver<Settings>,
     data: PathBuf,
     store_bytes_max: u64,
     steering: Arc<dyn Steering>,
     counters: Arc<Counters>,
-) -> Result<Option<Alerts>, Error> {
-    if settings.receivers.is_empty() {
-        return Ok(None);
-    }
+) -> Result<Alerts, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Thread)?;
     let (stop, mut stopped) = oneshot::channel();
     let run = move || {
         runtime.block_on(async move {
-            let mut senders = send::Senders::start(&settings, &counters, &send::Pace::default());
-            let mut groups = Groups::new(settings.group_s, settings.repeat_s);
+            let mut told = settings.borrow_and_update().clone();
+            let mut senders = send::Senders::start(&told, &counters, &send::Pace::default());
+            let mut groups = Groups::new(told.group_s, told.repeat_s);
             let mut watch = Watch::new(data, store_bytes_max);
             let mut ticks = tokio::time::interval(Duration::from_secs(LOOK_EVERY_S));
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
                     _ = ticks.tick() => {}
+                    Ok(()) = settings.changed() => {
+                        told = settings.borrow_and_update().clone();
+                        senders.change(&told);
+                        groups.change(told.group_s, told.repeat_s);
+                        tracing::info!(receivers = told.receivers.len(), "other receivers of alerts are in force");
+                        continue;
+                    }
                     _ = &mut stopped => break,
+                }
+                if told.receivers.is_empty() {
+                    continue;
                 }
                 let now = crate::now();
                 // Looking reads files for some milliseconds. Nothing but deliveries runs on this thread.
@@ -253,15 +262,15 @@ pub fn start(
                     }
                 }
                 for message in groups.due(now.secs()) {
-                    senders.send(&settings, &message);
+                    senders.send(&told, &message);
                 }
             }
             for message in groups.rest(crate::now().secs()) {
-                senders.send(&settings, &message);
+                senders.send(&told, &message);
             }
             senders.end(Duration::from_secs(2)).await;
         });
     };
     let thread = std::thread::Builder::new().name("alerts".to_owned()).spawn(run).map_err(Error::Thread)?;
-    Ok(Some(Alerts { stop, thread }))
+    Ok(Alerts { stop, thread })
 }

@@ -56,6 +56,7 @@ pub struct Senders {
     senders: Vec<(Receiver, mpsc::Sender<Delivery>)>,
     tasks: Vec<JoinHandle<()>>,
     counters: Arc<Counters>,
+    pace: Pace,
 }
 
 /// A message as it goes out; the same for every try.
@@ -69,14 +70,29 @@ struct Delivery {
 impl Senders {
     /// Starts a task per receiver, on this runtime.
     pub fn start(settings: &Settings, counters: &Arc<Counters>, pace: &Pace) -> Self {
-        let mut senders = Self { senders: Vec::new(), tasks: Vec::new(), counters: Arc::clone(counters) };
-        for receiver in &settings.receivers {
-            let (sender, waiting) = mpsc::channel(WAITING_MAX);
-            let task = deliver(receiver.clone(), waiting, Arc::clone(counters), pace.clone());
-            senders.tasks.push(tokio::spawn(task));
-            senders.senders.push((receiver.clone(), sender));
-        }
+        let (counters, pace) = (Arc::clone(counters), pace.clone());
+        let mut senders = Self { senders: Vec::new(), tasks: Vec::new(), counters, pace };
+        senders.change(settings);
         senders
+    }
+
+    /// Goes on with other receivers. One that is as before keeps what waits for it; one that is no more gets what waits for it,
+    /// and nothing further.
+    pub fn change(&mut self, settings: &Settings) {
+        self.tasks.retain(|task| !task.is_finished());
+        let mut before = std::mem::take(&mut self.senders);
+        for receiver in &settings.receivers {
+            let same = before.iter().position(|(other, _)| other == receiver);
+            self.senders.push(match same {
+                Some(index) => before.swap_remove(index),
+                None => {
+                    let (sender, waiting) = mpsc::channel(WAITING_MAX);
+                    let task = deliver(receiver.clone(), waiting, Arc::clone(&self.counters), self.pace.clone());
+                    self.tasks.push(tokio::spawn(task));
+                    (receiver.clone(), sender)
+                }
+            });
+        }
     }
 
     /// Hands a message to every receiver that wants it; one whose queue is full loses it, and that is counted.
@@ -322,6 +338,25 @@ mod tests {
     fn webhook(port: u16) -> Way {
         let (host, path, secret) = ("127.0.0.1".to_owned(), "/hook".to_owned(), Some(SECRET.to_owned()));
         Way::Webhook { tls: false, host, port, path, secret }
+    }
+
+    #[tokio::test]
+    async fn a_change_of_receivers_loses_nothing_that_waits() {
+        let (first, got_first) = receiver(&["204 No Content"]).await;
+        let (second, got_second) = receiver(&["204 No Content", "204 No Content"]).await;
+        let counters = Arc::new(Counters::default());
+        let before = settings(webhook(first), Format::Plain);
+        let mut senders = Senders::start(&before, &counters, &PACE);
+        senders.send(&before, &told());
+        let after = settings(webhook(second), Format::Plain);
+        senders.change(&after);
+        senders.send(&after, &told());
+        senders.change(&after);
+        senders.send(&after, &told());
+        senders.end(Duration::from_secs(10)).await;
+        assert_eq!(got_first.await.expect("what waited").len(), 1);
+        assert_eq!(got_second.await.expect("the new one").len(), 2);
+        assert_eq!((counters.sent.load(Relaxed), counters.lost.load(Relaxed)), (3, 0));
     }
 
     async fn send(settings: &Settings) -> Arc<Counters> {

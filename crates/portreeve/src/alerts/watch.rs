@@ -11,7 +11,7 @@ use store::inventory::EndpointFilter;
 use store::rollup::{Counts, Range, Scope};
 use store::{Inventory, RollupReader, StoreError, StoredEndpoint};
 
-use super::{Alert, Kind, Urgency};
+use super::{Alert, Kind, Urgency, attackers};
 
 /// Where what was known of the inventory is kept over restarts.
 const SETTING: &str = "alerts.known";
@@ -55,6 +55,7 @@ impl Watch {
         let layout = store::layout::Layout::new(&self.data);
         let Some(rollups) = RollupReader::open(&layout.rollups())? else { return Ok(alerts) };
         alerts.extend(self.traffic(&rollups, now)?);
+        alerts.extend(attackers::alerts(&rollups, now)?);
         if now.secs().saturating_sub(self.posture_at_s) >= POSTURE_EVERY_S {
             self.posture_at_s = now.secs();
             alerts.extend(self.inventory(&rollups, now)?);
@@ -248,7 +249,8 @@ fn certificate_alerts(certificates: &[CertificateState], now_s: i64) -> Vec<Aler
         let text = if left_s < 0 {
             format!("the certificate of {names} has ended")
         } else {
-            format!("the certificate of {names} ends in {days} days")
+            let unit = if days == 1 { "day" } else { "days" };
+            format!("the certificate of {names} ends in {days} {unit}")
         };
         let urgency = if step == 30 { Urgency::Low } else { Urgency::High };
         Some(Alert { kind: Kind::Certificate, key: format!("{names} {step}"), urgency, text })
@@ -281,6 +283,81 @@ mod tests {
         assert_eq!(check(counts(1_000, 100), counts(10_000, 1_000)), 0, "as ever");
         assert_eq!(check(counts(40, 20), counts(10_000, 20)), 0, "too few to say");
         assert_eq!(check(counts(1_000, 2), counts(10_000, 0)), 0, "two of a thousand");
+    }
+
+    #[test]
+    fn latency_and_sizes_are_told_when_they_grow() {
+        let api = ApiName::from("shop");
+        let with = |requests: u64, us: u32, bytes: u64| {
+            let mut counts = counts(requests, 0);
+            (0..requests).for_each(|_| counts.total.add(us));
+            counts.response_bytes = requests * bytes;
+            counts
+        };
+        let check = |recent, before| keys(&anomalies(&api, &recent, &before)).join(", ");
+        assert_eq!(check(with(300, 20_000, 900), with(2_000, 20_000, 900)), "");
+        assert_eq!(check(with(300, 200_000, 900), with(2_000, 20_000, 900)), "latency shop");
+        assert_eq!(check(with(300, 2_000, 900), with(2_000, 200, 900)), "", "ten times nothing is nothing");
+        assert_eq!(check(with(300, 20_000, 90_000), with(2_000, 20_000, 900)), "size shop");
+        assert_eq!(check(with(300, 20_000, 9_000), with(2_000, 20_000, 90)), "", "a few kilobytes");
+    }
+
+    /// A data directory with one endpoint that is called, and requests limited by the gateway.
+    fn recorded(directory: &std::path::Path, state: EndpointState, limited: usize, now: Timestamp) {
+        let mut writer = store::Writer::open(directory, store::Settings::default()).expect("a writer");
+        let mut event = store::testing::ordinary_event();
+        event.at = now;
+        event.api = Some("shop".into());
+        event.endpoint = Some(model::EndpointId(7));
+        (event.credential, event.session) = (false, None);
+        writer.write(std::slice::from_ref(&event));
+        (event.status, event.status_source) = (429, StatusSource::Gateway);
+        writer.write(&vec![event; limited]);
+        writer.close();
+        let endpoint = store::testing::Traffic::new(1).endpoints().swap_remove(0);
+        let endpoint = model::Endpoint { id: model::EndpointId(7), method: "POST".to_owned(), state, ..endpoint };
+        let mut inventory = Inventory::open(directory).expect("an inventory");
+        inventory.put("test", now, &[StoredEndpoint::new(endpoint)]).expect("stored");
+    }
+
+    fn told(alerts: &[Alert]) -> Vec<(Kind, &str)> {
+        alerts.iter().map(|alert| (alert.kind, alert.key.as_str())).collect()
+    }
+
+    #[test]
+    fn limits_and_a_full_store_are_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let now = store::testing::START;
+        let later = Timestamp(now.0 + 60_000_000);
+        recorded(directory.path(), EndpointState::Saved, 99, now);
+        let look = |bytes_max| Watch::new(directory.path().to_owned(), bytes_max).look(later, &[]).expect("alerts");
+        assert_eq!(told(&look(u64::MAX)), []);
+        recorded(directory.path(), EndpointState::Saved, 1, now);
+        assert_eq!(told(&look(u64::MAX)), [(Kind::Quota, "limited shop")]);
+        assert_eq!(told(&look(1)), [(Kind::Quota, "limited shop"), (Kind::Quota, "store")]);
+    }
+
+    #[test]
+    fn a_new_shadow_endpoint_and_a_posture_that_became_worse_are_told_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let now = store::testing::START;
+        // What is there at the first look is known already.
+        drop(Inventory::open(directory.path()).expect("an inventory"));
+        drop(store::Writer::open(directory.path(), store::Settings::default()).expect("a writer"));
+        let mut watch = Watch::new(directory.path().to_owned(), u64::MAX);
+        assert_eq!(told(&watch.look(now, &[]).expect("alerts")), []);
+        recorded(directory.path(), EndpointState::Review, 0, now);
+        let minute = |number: i64| Timestamp(now.0 + number * 60_000_000);
+        assert_eq!(told(&watch.look(minute(1), &[]).expect("alerts")), [(Kind::ShadowEndpoint, "e7")]);
+        assert_eq!(told(&watch.look(minute(2), &[]).expect("alerts")), []);
+        // A program that starts anew knows what was told.
+        let mut watch = Watch::new(directory.path().to_owned(), u64::MAX);
+        assert_eq!(told(&watch.look(minute(3), &[]).expect("alerts")), []);
+        let stored = Inventory::open(directory.path()).expect("an inventory");
+        let stored = stored.endpoint(model::EndpointId(7)).expect("readable").expect("the endpoint");
+        let worse = changes(&stored, Some(&["shadow".to_owned()]), &["shadow", "missing-auth", "open-write"]);
+        assert_eq!(told(&worse), [(Kind::Posture, "e7 missing-auth"), (Kind::Posture, "e7 open-write")]);
+        assert!(worse.iter().all(|alert| alert.urgency == Urgency::High));
     }
 
     #[test]

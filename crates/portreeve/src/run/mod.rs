@@ -116,7 +116,7 @@ pub struct Portreeve {
     intake: Option<intake::Intake>,
     recorder: JoinHandle<store::Health>,
     learner: JoinHandle<()>,
-    alerts: Option<Alerts>,
+    alerts: Alerts,
 }
 
 /// Where the listening sockets and the store come from.
@@ -187,6 +187,7 @@ impl Portreeve {
             Arc::clone(&metrics),
         )?;
         let inventory = store::Inventory::open(&settings.data)?;
+        let (alerts, told) = tokio::sync::watch::channel(settings.alerts);
         let helm = Helm::new(
             Arc::clone(&gateway),
             Arc::clone(&metrics),
@@ -194,6 +195,7 @@ impl Portreeve {
             settings.contracts,
             settings.file,
             settings.data.clone(),
+            alerts,
             &inventory,
         )?;
         let helm = Arc::new(helm);
@@ -211,7 +213,7 @@ impl Portreeve {
         let console = console.layer(axum::middleware::from_fn_with_state(guard::policy()?, guard::judged));
         let admin = admin::start(admin_listener, settings.admin_token, &gateway, Arc::clone(&metrics), console)?;
         let alerts = alerts::start(
-            settings.alerts,
+            told,
             settings.data,
             settings.store.events_bytes_max,
             Arc::<Helm>::clone(&helm),
@@ -238,9 +240,7 @@ impl Portreeve {
     /// Stops accepting, lets exchanges finish, writes everything down. Answers how the store ended.
     pub fn stop(self) -> store::Health {
         self.admin.stop();
-        if let Some(alerts) = self.alerts {
-            alerts.stop();
-        }
+        self.alerts.stop();
         if let Some(intake) = self.intake {
             intake.stop();
         }

@@ -36,6 +36,8 @@ pub struct Helm {
     held: Mutex<Held>,
     declared: Arc<ArcSwap<Declared>>,
     data: PathBuf,
+    /// Who is told of alerts.
+    alerts: tokio::sync::watch::Sender<crate::alerts::Settings>,
     started: Instant,
 }
 
@@ -62,6 +64,7 @@ impl Helm {
         contracts: Vec<PathBuf>,
         file: Option<PathBuf>,
         data: PathBuf,
+        alerts: tokio::sync::watch::Sender<crate::alerts::Settings>,
         inventory: &Inventory,
     ) -> Result<Self, Error> {
         let overrides = Overrides::load(inventory)?;
@@ -71,7 +74,7 @@ impl Helm {
         }
         let declared = Arc::new(ArcSwap::from_pointee(drift::declared(&base)));
         let held = Mutex::new(Held { base, contracts, overrides, decided, fingerprint });
-        Ok(Self { gateway, metrics, file, held, declared, data, started: Instant::now() })
+        Ok(Self { gateway, metrics, file, held, declared, data, alerts, started: Instant::now() })
     }
 
     /// What is declared, as it changes.
@@ -129,6 +132,11 @@ impl Helm {
         }
         self.put_base(base)?;
         self.held().contracts = settings.contracts;
+        self.alerts.send_if_modified(|alerts| {
+            let other = *alerts != settings.alerts;
+            *alerts = settings.alerts;
+            other
+        });
         Ok(())
     }
 }
