@@ -40,7 +40,7 @@ use crate::learned::Places;
 use access_log::{AccessLog, Reopen};
 use metrics::Metrics;
 use placing::Placing;
-use steering::Helm;
+use steering::{Around, Helm};
 
 /// Batches of events that may wait for the recorder; each holds what a worker made in a few milliseconds.
 const EVENT_BATCHES_MAX: usize = 1_024;
@@ -188,16 +188,8 @@ impl Portreeve {
         )?;
         let inventory = store::Inventory::open(&settings.data)?;
         let (alerts, told) = tokio::sync::watch::channel(settings.alerts);
-        let helm = Helm::new(
-            Arc::clone(&gateway),
-            Arc::clone(&metrics),
-            settings.gateway,
-            settings.contracts,
-            settings.file,
-            settings.data.clone(),
-            alerts,
-            &inventory,
-        )?;
+        let around = Around { contracts: settings.contracts, file: settings.file, data: settings.data.clone(), alerts };
+        let helm = Helm::new(Arc::clone(&gateway), Arc::clone(&metrics), settings.gateway, around, &inventory)?;
         let helm = Arc::new(helm);
         let surroundings = learner::Surroundings {
             places,

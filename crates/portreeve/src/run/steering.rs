@@ -41,6 +41,18 @@ pub struct Helm {
     started: Instant,
 }
 
+/// What surrounds a gateway.
+pub struct Around {
+    /// The files of contracts.
+    pub contracts: Vec<PathBuf>,
+    /// The configuration file, where there is one.
+    pub file: Option<PathBuf>,
+    /// The data directory.
+    pub data: PathBuf,
+    /// Who is told of alerts, to be changed by a reload.
+    pub alerts: tokio::sync::watch::Sender<crate::alerts::Settings>,
+}
+
 struct Held {
     /// As configured, before overrides.
     base: Config,
@@ -61,12 +73,10 @@ impl Helm {
         gateway: Arc<Gateway>,
         metrics: Arc<Metrics>,
         base: Config,
-        contracts: Vec<PathBuf>,
-        file: Option<PathBuf>,
-        data: PathBuf,
-        alerts: tokio::sync::watch::Sender<crate::alerts::Settings>,
+        around: Around,
         inventory: &Inventory,
     ) -> Result<Self, Error> {
+        let Around { contracts, file, data, alerts } = around;
         let overrides = Overrides::load(inventory)?;
         let (decided, fingerprint) = (Decided::load(inventory)?, saved::fingerprint(inventory)?);
         if overrides != Overrides::default() || !decided.known.is_empty() {
