@@ -157,6 +157,40 @@ fn openapi_graphql_and_soap_beside_each_other() {
     wait_until("the refusals are counted", || gateway.metrics().contains("contract.graphql-introspection"));
 }
 
+#[test]
+fn a_file_that_a_contract_refers_to_is_watched_and_labels_are_in_the_inventory() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = "openapi: 3.1.0\ninfo: {title: x, version: '1'}\npaths:\n  /a:\n    post:\n      x-portreeve-labels: [pci, team-a]\n      \
+                    requestBody:\n        content: {application/json: {schema: {$ref: 'parts/item.json'}}}\n      \
+                    responses: {'200': {description: ok}}\n";
+    std::fs::write(folder.path().join("shop.yaml"), document).unwrap();
+    std::fs::create_dir(folder.path().join("parts")).unwrap();
+    let part = folder.path().join("parts/item.json");
+    std::fs::write(&part, r#"{"type": "integer"}"#).unwrap();
+    let upstream = Upstream::start();
+    let gateway = gateway(
+        folder,
+        &format!("{{ name: up, servers: [\"127.0.0.1:{}\"] }}", upstream.port),
+        "{ openapi: shop.yaml }",
+    );
+    let send = |body: &str| post(gateway.addr, "/a", "application/json", "", body);
+    assert_eq!((send("1"), send("\"one\"")), (200, 400));
+    // Broken, the contract before stays in force; mended, the new one is.
+    std::fs::write(&part, r#"{"type": "strin"#).unwrap();
+    std::fs::write(&part, r#"{"type": "string"}"#).unwrap();
+    wait_until("the part of the contract is read again", || send("\"one\"") == 200);
+    assert_eq!(send("1"), 400);
+    // A second change, after the reload watches anew.
+    std::fs::write(&part, r#"{"type": "boolean"}"#).unwrap();
+    wait_until("the part of the contract is read once more", || send("true") == 200);
+    let data = gateway.data.path().join("data");
+    wait_until("the labels are in the inventory", || {
+        let list = portreeve().args(["endpoints", "--format", "json", "--data"]).arg(&data).output().unwrap();
+        let text = String::from_utf8_lossy(&list.stdout).into_owned();
+        text.contains("pci") && text.contains("team-a")
+    });
+}
+
 const GRPC_SERVER: &str = r#"
 import sys
 from concurrent import futures

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use inspect::stages::contract::ContractPolicy;
 use learn::{EndpointSchema, LearnedEndpoint};
 use model::{Endpoint, EndpointId, EndpointState, OriginSet, Protocol, Timestamp};
 use schema::diff::{Change, Impact, diff};
@@ -31,6 +32,8 @@ pub struct DeclaredApi {
     pub path_prefix: String,
     /// The contract.
     pub contract: Arc<Contract>,
+    /// What else its document says of operations, such as their labels.
+    pub policy: Arc<ContractPolicy>,
 }
 
 /// What is declared for all APIs that have a contract.
@@ -41,18 +44,25 @@ pub fn declared(config: &gateway::config::Config) -> Declared {
     let routes = config.routes.iter();
     routes
         .filter_map(|route| {
-            let contract = Arc::clone(route.policy.contract.as_ref()?.openapi()?);
+            let policy = Arc::clone(route.policy.contract.as_ref()?);
+            let contract = Arc::clone(policy.openapi()?);
             Some(DeclaredApi {
                 api: route.policy.api.to_string(),
                 hosts: route.hosts.clone(),
                 path_prefix: route.path_prefix.clone(),
                 contract,
+                policy,
             })
         })
         .collect()
 }
 
 impl DeclaredApi {
+    /// The labels that the document gives an operation (`x-portreeve-labels`).
+    fn labels(&self, id: OperationId) -> &[String] {
+        self.policy.operation_policy(id).map_or(&[], |own| &own.labels)
+    }
+
     fn takes(&self, host: &str, path: &str) -> bool {
         let is_host = |known: &String| {
             let known = known.to_ascii_lowercase();
@@ -90,6 +100,7 @@ pub fn mark(
                 row.endpoint.origins.contract = true;
                 if let Some(declared) = declared.get(api) {
                     row.endpoint.api.clone_from(&declared.api);
+                    add_labels(&mut row.endpoint.labels, declared.labels(id));
                     statuses(&declared.contract, id, one, &mut drift);
                 }
                 if let Some(met) = met.get_mut(api).and_then(|met| met.get_mut(id.0 as usize)) {
@@ -115,6 +126,14 @@ pub fn mark(
     let orphans = declared.iter().zip(&met).flat_map(|(api, met)| orphans(api, met, now));
     let known: std::collections::HashSet<EndpointId> = rows.iter().map(|row| row.endpoint.id).collect();
     orphans.filter(|row| !known.contains(&row.endpoint.id)).collect()
+}
+
+fn add_labels(labels: &mut Vec<String>, declared: &[String]) {
+    for label in declared {
+        if !labels.contains(label) {
+            labels.push(label.clone());
+        }
+    }
 }
 
 fn is_taken(api: &DeclaredApi, found: &LearnedEndpoint) -> bool {
@@ -260,9 +279,10 @@ fn orphans(api: &DeclaredApi, met: &[bool], now: Timestamp) -> Vec<StoredEndpoin
     let host = api.hosts.first().cloned().or_else(|| api.contract.info().hosts.first().map(ToString::to_string));
     let host = host.unwrap_or_default();
     let base = api.contract.info().base_paths.first().map(ToString::to_string).unwrap_or_default();
-    let never = api.contract.operations().iter().zip(met).filter(|(_, met)| !**met);
+    let ids = (0..).map(OperationId);
+    let never = ids.zip(api.contract.operations()).zip(met).filter(|(_, met)| !**met);
     never
-        .map(|(operation, _)| {
+        .map(|((id, operation), _)| {
             let template = format!("{base}{}", operation.template);
             let mut row = StoredEndpoint::new(Endpoint {
                 id: id_of(&host, &operation.method, &template, ""),
@@ -275,7 +295,7 @@ fn orphans(api: &DeclaredApi, met: &[bool], now: Timestamp) -> Vec<StoredEndpoin
                 origins: OriginSet { contract: true, ..OriginSet::default() },
                 state: EndpointState::Saved,
                 confidence: 1.0,
-                labels: Vec::new(),
+                labels: api.labels(id).to_vec(),
                 first_seen: now,
                 last_seen: now,
                 requests: 0,

@@ -7,7 +7,7 @@ mod frames;
 mod wire;
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
@@ -48,6 +48,7 @@ pub struct GrpcContract {
     pool: DescriptorPool,
     limits: GrpcLimits,
     unknown: UnknownFields,
+    files: Vec<PathBuf>,
 }
 
 /// A method that a path names.
@@ -130,7 +131,7 @@ impl GrpcContract {
     /// Services by a descriptor set (`protoc --descriptor_set_out --include_imports`).
     pub fn from_descriptor_set(bytes: &[u8], limits: GrpcLimits, unknown: UnknownFields) -> Result<Self, String> {
         let pool = DescriptorPool::decode(bytes).map_err(|error| format!("not a descriptor set: {error}"))?;
-        Ok(Self { pool, limits, unknown })
+        Ok(Self { pool, limits, unknown, files: Vec::new() })
     }
 
     /// Services by `.proto` files, with the folders their imports are looked for in.
@@ -146,7 +147,14 @@ impl GrpcContract {
         for file in files {
             compiler.open_file(file).map_err(|error| format!("{error:?}"))?;
         }
-        Self::from_descriptor_set(&compiler.encode_file_descriptor_set(), limits, unknown)
+        let read = compiler.files().filter_map(|file| file.path()).map(Path::to_path_buf).collect();
+        let contract = Self::from_descriptor_set(&compiler.encode_file_descriptor_set(), limits, unknown)?;
+        Ok(Self { files: read, ..contract })
+    }
+
+    /// The `.proto` files that were read, imported ones included: a change of any of them changes the contract.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// What the files say that is not enforced, one sentence for each file: field rules of `buf.validate` and of its

@@ -118,3 +118,20 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn the_files_that_were_read_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let import = "import \"parts/kind.proto\"; import \"google/protobuf/timestamp.proto\";";
+    let text = PROTO.replacen("package shop;", &format!("package shop; {import}"), 1);
+    let file = folder.path().join("shop.proto");
+    std::fs::write(&file, text).unwrap();
+    std::fs::create_dir(folder.path().join("parts")).unwrap();
+    std::fs::write(folder.path().join("parts/kind.proto"), "syntax = \"proto3\"; package parts;").unwrap();
+    let limits = GrpcLimits::default();
+    let contract =
+        GrpcContract::from_proto_files(&[file.as_path()], &[folder.path()], limits, UnknownFields::Refuse).unwrap();
+    let mut files = contract.files().to_vec();
+    files.sort();
+    assert_eq!(files, [folder.path().join("parts/kind.proto"), file]);
+}

@@ -41,7 +41,7 @@ struct Compiler {
 pub(super) fn compile(library: Library, root: Place, hosts: HostCheck) -> Loaded {
     let mut rules = RuleCompiler::new(library);
     let Some((version, text)) = version(&mut rules, root) else {
-        return Loaded { contract: None, diagnostics: rules.finish().2 };
+        return Loaded { contract: None, diagnostics: rules.finish().2, files: Vec::new() };
     };
     let info = ContractInfo { openapi: text.into(), ..ContractInfo::default() };
     let mut compiler = Compiler {
@@ -63,7 +63,7 @@ pub(super) fn compile(library: Library, root: Place, hosts: HostCheck) -> Loaded
     info.hosts.sort();
     info.hosts.dedup();
     let contract = Contract { info, hosts, rules, trie, items, operations, extensions };
-    Loaded { contract: Some(contract), diagnostics }
+    Loaded { contract: Some(contract), diagnostics, files: Vec::new() }
 }
 
 fn version(rules: &mut RuleCompiler, root: Place) -> Option<(Version, String)> {

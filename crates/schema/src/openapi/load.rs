@@ -1,6 +1,8 @@
 //! From files to a contract.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::compile::compile;
 use super::contract::{Contract, HostCheck};
@@ -26,6 +28,8 @@ pub struct Loaded {
     pub contract: Option<Contract>,
     /// What is to be said, in the order of the document.
     pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read, the document first: a change of any of them changes the contract.
+    pub files: Vec<PathBuf>,
 }
 
 impl Loaded {
@@ -35,7 +39,7 @@ impl Loaded {
     }
 
     fn failed(diagnostic: Diagnostic) -> Self {
-        Self { contract: None, diagnostics: vec![diagnostic] }
+        Self { contract: None, diagnostics: vec![diagnostic], files: Vec::new() }
     }
 }
 
@@ -63,7 +67,12 @@ pub fn load_file(path: &Path, options: &LoadOptions) -> Loaded {
     };
     let own_folder = absolute.parent().unwrap_or(Path::new("/")).to_path_buf();
     let folder = options.folder.as_ref().and_then(|folder| folder.canonicalize().ok()).unwrap_or(own_folder);
-    load(&name, &format!("file://{}", absolute.display()), &bytes, file_loader(folder), options)
+    // The document by the name it was asked for: a link may be turned to another file.
+    let files = Rc::new(RefCell::new(vec![path.to_path_buf()]));
+    let loader = file_loader(folder, Rc::clone(&files));
+    let mut loaded = load(&name, &format!("file://{}", absolute.display()), &bytes, loader, options);
+    loaded.files = files.take();
+    loaded
 }
 
 /// Loads a document from memory; references to other documents are refused.
@@ -94,8 +103,8 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| error.to_string())
 }
 
-/// Reads `file:` URIs below a folder, symbolic links resolved first; never anything else.
-fn file_loader(folder: PathBuf) -> Loader {
+/// Reads `file:` URIs below a folder, symbolic links resolved first; never anything else. Notes which files they were.
+fn file_loader(folder: PathBuf, files: Rc<RefCell<Vec<PathBuf>>>) -> Loader {
     Box::new(move |uri| {
         let path = uri
             .strip_prefix("file://")
@@ -105,6 +114,8 @@ fn file_loader(folder: PathBuf) -> Loader {
         if !absolute.starts_with(&folder) {
             return Err(format!("`{path}` is outside of `{}`", folder.display()));
         }
-        read(&absolute).map_err(|error| format!("cannot read `{path}`: {error}"))
+        let bytes = read(&absolute).map_err(|error| format!("cannot read `{path}`: {error}"))?;
+        files.borrow_mut().push(PathBuf::from(path));
+        Ok(bytes)
     })
 }

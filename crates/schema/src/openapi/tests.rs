@@ -465,3 +465,23 @@ fn a_contract_is_shared_between_threads() {
     #[cfg(feature = "grpc")]
     check::<crate::grpc::GrpcContract>();
 }
+
+#[test]
+fn the_files_that_were_read_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = "openapi: 3.1.0\ninfo: {title: x, version: '1'}\npaths:\n  /a:\n    post:\n      requestBody:\n        content: {application/json: {schema: {$ref: 'parts/item.yaml#/Item'}}}\n      responses: {'200': {description: ok}}\n";
+    std::fs::create_dir(folder.path().join("parts")).unwrap();
+    let (main, item) = (folder.path().join("main.yaml"), folder.path().join("parts/item.yaml"));
+    std::fs::write(&main, document).unwrap();
+    std::fs::write(&item, "Item: {type: object, properties: {size: {$ref: 'size.yaml'}}}\n").unwrap();
+    std::fs::write(folder.path().join("parts/size.yaml"), "type: integer\n").unwrap();
+    let loaded = load_file(&main, &Default::default());
+    assert!(loaded.is_sound(), "{:?}", loaded.diagnostics);
+    let root = folder.path().canonicalize().unwrap();
+    let names: Vec<_> = loaded
+        .files
+        .iter()
+        .map(|file| file.canonicalize().unwrap().strip_prefix(&root).unwrap().to_path_buf())
+        .collect();
+    assert_eq!(names, ["main.yaml", "parts/item.yaml", "parts/size.yaml"].map(std::path::PathBuf::from));
+}

@@ -61,7 +61,7 @@ impl Meaning<'_> {
         if !loaded.is_sound() {
             return None;
         }
-        self.contracts.push(path);
+        self.contracts.extend(loaded.files);
         let (policy, mistakes) = ContractPolicy::of_openapi(Arc::new(loaded.contract?));
         for mistake in mistakes.iter().take(CONTRACT_ERRORS_MAX) {
             self.problem(pointer, format!("the contract `{text}` cannot be enforced: {mistake}"), "");
@@ -226,7 +226,10 @@ impl Meaning<'_> {
                 self.problem(&place, "no service is declared".to_owned(), "a `.proto` file with `service` is needed");
                 None
             }
-            Ok(contract) => Some(contract),
+            Ok(contract) => {
+                self.contracts.extend(contract.files().iter().cloned());
+                Some(contract)
+            }
             Err(message) => {
                 let message: Vec<&str> = message.split_whitespace().collect();
                 self.problem(&place, format!("the services cannot be enforced: {}", message.join(" ")), "");
@@ -256,7 +259,6 @@ impl Meaning<'_> {
             includes.extend(files.iter().filter_map(|file| Some(file.parent()?.to_path_buf())));
             includes.dedup();
         }
-        self.contracts.extend(files.iter().cloned());
         Some((files, includes))
     }
 
