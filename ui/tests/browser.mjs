@@ -14,9 +14,9 @@ import { chromium } from "playwright-core";
 
 const program = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const target = process.env.CARGO_TARGET_DIR ?? fileURLToPath(new URL("../../target", import.meta.url));
-const portreeve = process.env.PORTREEVE ?? join(target, "debug/portreeve");
+export const portreeve = process.env.PORTREEVE ?? join(target, "debug/portreeve");
 
-async function freePort() {
+export async function freePort() {
   const server = createServer();
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   const { port } = server.address();
@@ -24,13 +24,20 @@ async function freePort() {
   return port;
 }
 
-async function until(what, holds, timeoutMs) {
+export async function until(what, holds, timeoutMs) {
   const end = Date.now() + timeoutMs;
   while (Date.now() < end) {
     if (await holds().catch(() => false)) return;
     await sleep(250);
   }
   throw new Error(`waited in vain for ${what}`);
+}
+
+/** What is missing for a test that starts a program of its own; nothing when all is there. */
+export function missing() {
+  if (!existsSync(program)) return `there is no browser at ${program}`;
+  if (!existsSync(portreeve)) return `there is no program at ${portreeve}; build it with: cargo build -p portreeve`;
+  return "";
 }
 
 async function startDemo() {

@@ -116,6 +116,18 @@ function Decide({ data, done }: { data: Schemas["EndpointDetail"]; done: () => v
           <button type="button" onClick={() => put({ state: "ignored" })} disabled={line.state === "ignored"}>Ignore</button>
           <button type="button" onClick={() => put({ state: "review" })} disabled={line.state === "review"}>Back to review</button>
         </div>
+        {data.accepted && (
+          <>
+            <label className="field">
+              <span>Learned contract</span>
+              <select value={data.accepted.mode} onChange={(event) => put({ contract: event.target.value as Schemas["ModeName"] })}>
+                <option value="off">off: nothing is compared</option><option value="monitor">monitor: what differs is reported</option><option value="block">block: what differs is refused</option>
+              </select>
+            </label>
+            <p className="note">Taken from what was learned {when(data.accepted.taken_s)} by {data.accepted.who}. <button type="button" className="small" onClick={() => put({ renew_contract: true })}>Take what is learned by now</button></p>
+          </>
+        )}
+        {line.state === "saved" && !data.accepted && <p className="note">No contract was learned yet: too few messages were seen, or it shares its path with other operations.</p>}
         <label className="field"><span>Owner</span><input value={owner} onChange={(event) => setOwner(event.target.value)} /></label>
         <label className="field"><span>Labels, with commas between</span><input value={labels} onChange={(event) => setLabels(event.target.value)} /></label>
         <label className="field"><span>Remark</span><input value={note} onChange={(event) => setNote(event.target.value)} /></label>
