@@ -1,9 +1,10 @@
 //! gRPC: framing and messages judged by their descriptors.
 //!
 //! Messages are walked in wire format against the descriptor rather than decoded into objects: linear time, no
-//! allocation, unknown fields seen as they are. Compressed messages are judged once somebody has decompressed them.
+//! allocation, unknown fields seen as they are. Field rules of `buf.validate` are judged on the same walk. Compressed messages are judged once somebody has decompressed them.
 
 mod frames;
+mod rules;
 mod wire;
 
 use std::fmt;
@@ -49,6 +50,7 @@ pub struct GrpcContract {
     limits: GrpcLimits,
     unknown: UnknownFields,
     files: Vec<PathBuf>,
+    rules: rules::Rules,
 }
 
 /// A method that a path names.
@@ -131,7 +133,8 @@ impl GrpcContract {
     /// Services by a descriptor set (`protoc --descriptor_set_out --include_imports`).
     pub fn from_descriptor_set(bytes: &[u8], limits: GrpcLimits, unknown: UnknownFields) -> Result<Self, String> {
         let pool = DescriptorPool::decode(bytes).map_err(|error| format!("not a descriptor set: {error}"))?;
-        Ok(Self { pool, limits, unknown, files: Vec::new() })
+        let rules = rules::Rules::of(&pool)?;
+        Ok(Self { pool, limits, unknown, files: Vec::new(), rules })
     }
 
     /// Services by `.proto` files, with the folders their imports are looked for in.
@@ -157,18 +160,19 @@ impl GrpcContract {
         &self.files
     }
 
-    /// What the files say that is not enforced, one sentence for each file: field rules of `buf.validate` and of its
-    /// predecessor. Types, unknown fields and sizes are enforced all the same.
+    /// What the files say that is not enforced, a sentence each: expressions and other rules of `buf.validate` beyond the
+    /// standard ones, and all rules of its predecessor. Types, unknown fields and sizes are enforced all the same.
     pub fn unenforced(&self) -> Vec<String> {
-        const RULES: [&str; 2] = ["buf/validate/validate.proto", "validate/validate.proto"];
+        const OLD: &str = "validate/validate.proto";
         let with_rules = |file: &prost_reflect::FileDescriptor| {
-            let rules = file.dependencies().find(|import| RULES.contains(&import.name()))?;
-            let (file, rules) = (file.name(), rules.name());
+            file.dependencies().find(|import| import.name() == OLD)?;
+            let file = file.name();
             Some(format!(
-                "`{file}` imports `{rules}`: its field rules are not enforced, only types, unknown fields and sizes"
+                "`{file}` imports `{OLD}`: its field rules are not enforced, only types, unknown fields and sizes"
             ))
         };
-        self.pool.files().filter_map(|file| with_rules(&file)).collect()
+        let old = self.pool.files().filter_map(|file| with_rules(&file));
+        old.chain(self.rules.unenforced.iter().cloned()).collect()
     }
 
     /// The names of all methods, `package.Service/Method`.
@@ -200,7 +204,7 @@ impl GrpcContract {
             GrpcSide::Request => method.0.input(),
             GrpcSide::Response => method.0.output(),
         };
-        wire::judge(&descriptor, message, &self.limits, self.unknown)
+        wire::judge(&descriptor, message, &self.limits, self.unknown, &self.rules)
     }
 }
 

@@ -33,11 +33,10 @@ fn methods_are_found_by_path() {
 #[test]
 fn rules_that_are_not_enforced_are_named() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(folder.path().join("buf/validate")).unwrap();
-    std::fs::write(folder.path().join("buf/validate/validate.proto"), "syntax = \"proto3\"; package buf.validate;")
-        .unwrap();
+    std::fs::create_dir_all(folder.path().join("validate")).unwrap();
+    std::fs::write(folder.path().join("validate/validate.proto"), "syntax = \"proto3\"; package validate;").unwrap();
     let file = folder.path().join("shop.proto");
-    let import = PROTO.replacen("package shop;", "package shop; import \"buf/validate/validate.proto\";", 1);
+    let import = PROTO.replacen("package shop;", "package shop; import \"validate/validate.proto\";", 1);
     std::fs::write(&file, import).unwrap();
     let loaded = GrpcContract::from_proto_files(
         &[file.as_path()],
@@ -47,7 +46,7 @@ fn rules_that_are_not_enforced_are_named() {
     );
     let told = loaded.unwrap().unenforced();
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("`shop.proto` imports `buf/validate/validate.proto`"), "{told:?}");
+    assert!(told[0].starts_with("`shop.proto` imports `validate/validate.proto`"), "{told:?}");
     assert!(contract(UnknownFields::Refuse).unenforced().is_empty());
 }
 

@@ -2,6 +2,7 @@
 
 use prost_reflect::{Cardinality, FieldDescriptor, Kind, MessageDescriptor, Syntax};
 
+use super::rules::{Broken, Rules, Scalar, Watching};
 use super::{GrpcLimits, UnknownFields};
 
 /// What is wrong with a message.
@@ -25,6 +26,8 @@ pub enum WireProblem {
     TooDeep,
     /// Too many fields.
     TooMany,
+    /// A rule of `buf.validate` is broken.
+    Rule,
 }
 
 /// A departure with its place.
@@ -34,12 +37,15 @@ pub struct WireViolation {
     pub problem: WireProblem,
     /// Names of the fields that lead there, joined by dots; unknown fields by number.
     pub path: String,
+    /// The rule that is broken and what it expects, where it is one of `buf.validate`.
+    pub rule: Option<Box<str>>,
 }
 
 impl WireViolation {
     /// What was expected.
-    pub fn expected(&self) -> &'static str {
+    pub fn expected(&self) -> &str {
         match self.problem {
+            WireProblem::Rule => self.rule.as_deref().unwrap_or("what the rules of the message say"),
             WireProblem::Truncated => "a field that ends within its message",
             WireProblem::Malformed => "a protobuf message",
             WireProblem::WireType => "the wire type of the field",
@@ -56,6 +62,9 @@ impl WireViolation {
 struct Walk<'l> {
     limits: &'l GrpcLimits,
     unknown: UnknownFields,
+    rules: &'l Rules,
+    /// How many messages around this one are not to be judged by rules.
+    unruled: usize,
     fields: usize,
 }
 
@@ -64,12 +73,18 @@ pub(super) fn judge(
     message: &[u8],
     limits: &GrpcLimits,
     unknown: UnknownFields,
+    rules: &Rules,
 ) -> Result<(), WireViolation> {
-    Walk { limits, unknown, fields: 0 }.message(descriptor, message, 0)
+    Walk { limits, unknown, rules, unruled: 0, fields: 0 }.message(descriptor, message, 0)
 }
 
 fn violation<T>(problem: WireProblem) -> Result<T, WireViolation> {
-    Err(WireViolation { problem, path: String::new() })
+    Err(WireViolation { problem, path: String::new(), rule: None })
+}
+
+fn broken(broken: Broken) -> WireViolation {
+    let path = broken.field.map(String::from).unwrap_or_default();
+    WireViolation { problem: WireProblem::Rule, path, rule: Some(broken.expected) }
 }
 
 /// Adds the name of the field in which a violation was found.
@@ -112,11 +127,41 @@ fn wire_type(kind: &Kind) -> u64 {
     }
 }
 
+/// What a varint means by its kind. Numbers of 32 bits are cut to them, as every reader does.
+fn number_of(kind: &Kind, value: u64) -> Scalar<'static> {
+    let zigzag = |value: u64| i64::from_ne_bytes((value >> 1).to_ne_bytes()) ^ -i64::from(value & 1 == 1);
+    let low = (value & u64::from(u32::MAX)) as u32;
+    match kind {
+        Kind::Bool => Scalar::Bool(value != 0),
+        Kind::Int32 => Scalar::Int(i128::from(i32::from_ne_bytes(low.to_ne_bytes()))),
+        Kind::Int64 => Scalar::Int(i128::from(i64::from_ne_bytes(value.to_ne_bytes()))),
+        Kind::Uint32 => Scalar::Int(i128::from(low)),
+        Kind::Sint32 => Scalar::Int(i128::from(zigzag(u64::from(low)))),
+        Kind::Sint64 => Scalar::Int(i128::from(zigzag(value))),
+        _ => Scalar::Int(i128::from(value)),
+    }
+}
+
+/// What four or eight bytes mean by their kind.
+fn fixed<'b>(kind: &Kind, bytes: &'b [u8]) -> Scalar<'b> {
+    match (kind, bytes.first_chunk::<8>(), bytes.first_chunk::<4>()) {
+        (Kind::Double, Some(bytes), _) => Scalar::Float(f64::from_le_bytes(*bytes)),
+        (Kind::Fixed64, Some(bytes), _) => Scalar::Int(i128::from(u64::from_le_bytes(*bytes))),
+        (Kind::Sfixed64, Some(bytes), _) => Scalar::Int(i128::from(i64::from_le_bytes(*bytes))),
+        (Kind::Float, _, Some(bytes)) => Scalar::Float(f64::from(f32::from_le_bytes(*bytes))),
+        (Kind::Fixed32, _, Some(bytes)) => Scalar::Int(i128::from(u32::from_le_bytes(*bytes))),
+        (Kind::Sfixed32, _, Some(bytes)) => Scalar::Int(i128::from(i32::from_le_bytes(*bytes))),
+        _ => Scalar::Octets(bytes),
+    }
+}
+
 impl Walk<'_> {
     fn message(&mut self, descriptor: &MessageDescriptor, mut bytes: &[u8], depth: usize) -> Result<(), WireViolation> {
         if depth > self.limits.depth_max {
             return violation(WireProblem::TooDeep);
         }
+        let rules = if self.unruled == 0 { self.rules.message(descriptor) } else { None };
+        let mut watching = rules.map(Watching::new);
         let mut seen: Vec<u32> = Vec::new();
         let required: Vec<FieldDescriptor> =
             descriptor.fields().filter(|field| field.cardinality() == Cardinality::Required).collect();
@@ -135,8 +180,10 @@ impl Walk<'_> {
                     {
                         seen.push(number);
                     }
-                    self.field(&field, tag & 7, number, &mut bytes, depth)
-                        .map_err(|inner| within(field.name(), inner))?;
+                    let is_unruled = watching.as_ref().is_some_and(|watching| watching.ignores(number));
+                    self.unruled += usize::from(is_unruled);
+                    self.field(&field, tag & 7, number, &mut bytes, depth, &mut watching)?;
+                    self.unruled -= usize::from(is_unruled);
                 }
                 None if self.unknown == UnknownFields::Refuse => {
                     return violation(WireProblem::UnknownField).map_err(|inner| within(&number.to_string(), inner));
@@ -146,70 +193,83 @@ impl Walk<'_> {
         }
         match required.iter().find(|field| !seen.contains(&field.number())) {
             Some(field) => violation(WireProblem::Required).map_err(|inner| within(field.name(), inner)),
-            None => Ok(()),
+            None => watching.map_or(Ok(()), |watching| watching.end().map_err(broken)),
         }
     }
 
-    fn field(
+    /// Reads one field and shows its values to whoever watches the message.
+    fn field<'b>(
         &mut self,
         field: &FieldDescriptor,
         wire: u64,
         number: u32,
-        bytes: &mut &[u8],
+        bytes: &mut &'b [u8],
         depth: usize,
+        watching: &mut Option<Watching<'_, 'b>>,
     ) -> Result<(), WireViolation> {
         let kind = field.kind();
         let own = wire_type(&kind);
+        let here = |inner| within(field.name(), inner);
+        let mut see = |value: Scalar<'b>| match watching {
+            Some(watching) => watching.see(number, value).map_err(broken),
+            None => Ok(()),
+        };
         if field.is_group() && wire == 3 {
-            return self.skip(wire, number, bytes, depth);
+            self.skip(wire, number, bytes, depth).map_err(here)?;
+            return see(Scalar::Message);
         }
         if wire == own {
-            return self.value(field, &kind, bytes, depth);
+            let value = self.value(field, &kind, bytes, depth).map_err(here)?;
+            return see(value);
         }
         // Lists of numbers may be packed, whatever is declared.
         if wire == 2 && own != 2 && field.is_list() {
-            let length = varint(bytes)?;
-            let mut packed = take(bytes, length)?;
+            let length = varint(bytes).map_err(here)?;
+            let mut packed = take(bytes, length).map_err(here)?;
             while !packed.is_empty() {
                 self.fields += 1;
                 if self.fields > self.limits.fields_max {
-                    return violation(WireProblem::TooMany);
+                    return violation(WireProblem::TooMany).map_err(here);
                 }
-                self.value(field, &kind, &mut packed, depth)?;
+                see(self.value(field, &kind, &mut packed, depth).map_err(here)?)?;
             }
             return Ok(());
         }
-        violation(WireProblem::WireType)
+        violation(WireProblem::WireType).map_err(here)
     }
 
-    fn value(
+    fn value<'b>(
         &mut self,
         field: &FieldDescriptor,
         kind: &Kind,
-        bytes: &mut &[u8],
+        bytes: &mut &'b [u8],
         depth: usize,
-    ) -> Result<(), WireViolation> {
+    ) -> Result<Scalar<'b>, WireViolation> {
         match wire_type(kind) {
             0 => {
                 let value = varint(bytes)?;
-                let Kind::Enum(values) = kind else { return Ok(()) };
+                let Kind::Enum(values) = kind else { return Ok(number_of(kind, value)) };
                 // Only proto2 enumerations are closed. Negative numbers are sign-extended to 64 bits.
                 let is_closed = values.parent_file().syntax() == Syntax::Proto2;
                 let number = i64::from_ne_bytes(value.to_ne_bytes());
                 let is_known = i32::try_from(number).is_ok_and(|number| values.get_value(number).is_some());
-                if is_closed && !is_known { violation(WireProblem::Enumeration) } else { Ok(()) }
+                if is_closed && !is_known {
+                    violation(WireProblem::Enumeration)
+                } else {
+                    Ok(Scalar::Int(i128::from(number)))
+                }
             }
-            1 => take(bytes, 8).map(|_| ()),
-            5 => take(bytes, 4).map(|_| ()),
+            1 => take(bytes, 8).map(|value| fixed(kind, value)),
+            5 => take(bytes, 4).map(|value| fixed(kind, value)),
             _ => {
                 let length = varint(bytes)?;
                 let inside = take(bytes, length)?;
                 match kind {
-                    Kind::Message(descriptor) => self.message(descriptor, inside, depth + 1),
+                    Kind::Message(descriptor) => self.message(descriptor, inside, depth + 1).map(|()| Scalar::Message),
                     // proto2 does not promise UTF-8.
-                    Kind::String if field.parent_file().syntax() == Syntax::Proto2 => Ok(()),
+                    Kind::String if field.parent_file().syntax() == Syntax::Proto2 => Ok(Scalar::Octets(inside)),
                     Kind::String if std::str::from_utf8(inside).is_err() => violation(WireProblem::Utf8),
-                    _ => Ok(()),
+                    _ => Ok(Scalar::Octets(inside)),
                 }
             }
         }
