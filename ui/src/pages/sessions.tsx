@@ -47,7 +47,7 @@ export function SessionPage({ hash }: { hash: string }) {
   const data = loaded.data;
   const events = (data?.events ?? []) as Exchange[];
   const columns: ColumnDef<Row>[] = [
-    { id: "endpoint", header: "Endpoint", accessorFn: (row) => String(row.endpoint ?? ""), cell: ({ row }) => String(row.original.endpoint ?? "none") },
+    { id: "endpoint", header: "Endpoint", accessorFn: (row) => String(row.endpoint ?? ""), cell: ({ row }) => String(row.original.endpoint ?? "no known endpoint") },
     number("count", "Requests"), number("errors", "Errors"), number("refused", "Refused"),
   ];
   return (

@@ -18,7 +18,7 @@ export type Exchange = {
 export function Exchanges({ events, endpoints, open }: { events: Exchange[]; endpoints: Record<string, string>; open: (event: Exchange) => void }) {
   if (events.length === 0) return <p className="empty">No exchange fits.</p>;
   return (
-    <div className="scroll" tabIndex={0} role="region" aria-label="Exchanges">
+    <div className="scroll cards exchanges" tabIndex={0} role="region" aria-label="Exchanges">
       <table>
         <caption className="hidden">Exchanges, the latest first</caption>
         <thead>
@@ -30,17 +30,17 @@ export function Exchanges({ events, endpoints, open }: { events: Exchange[]; end
         <tbody>
           {events.map((event) => (
             <tr key={event.id}>
-              <td className="nowrap"><button type="button" className="link" onClick={() => open(event)} title={`Exchange ${event.id}`}>{when(Date.parse(event.at) / 1000)}</button></td>
-              <td className="request">
+              <td className="nowrap" data-label="Time"><button type="button" className="link" onClick={() => open(event)} title={`Exchange ${event.id}`}>{when(Date.parse(event.at) / 1000)}</button></td>
+              <td className="request" data-label="Request">
                 <Method name={event.method ?? "?"} /> <span className="soft">{event.host}</span>
                 <span className="template" title={endpoints[event.endpoint ?? ""]}>{event.path}</span>
               </td>
-              <td className="number"><Status code={event.status} />{event.status_source === "gateway" && <span className="soft"> ours</span>}</td>
-              <td><Tag>{event.verdict ?? "pass"}</Tag></td>
-              <td className="tags"><Reasons of={event} /></td>
-              <td className="nowrap">{event.client}</td>
-              <td className="nowrap">{event.session ? <Link to={`/sessions/${event.session}`}><code>{event.session.slice(0, 8)}</code></Link> : <span className="soft">none</span>}</td>
-              <td className="number nowrap">{duration(event.total_us)}</td>
+              <td className="number" data-label="Status"><Status code={event.status} />{event.status_source === "gateway" && <span className="soft"> ours</span>}</td>
+              <td data-label="Verdict"><Tag>{event.verdict ?? "pass"}</Tag></td>
+              <td className="tags" data-label="Findings"><Reasons of={event} /></td>
+              <td className="nowrap" data-label="Client">{event.client}</td>
+              <td className="nowrap" data-label="Session">{event.session ? <Link to={`/sessions/${event.session}`}><code>{event.session.slice(0, 8)}</code></Link> : <span className="soft">none</span>}</td>
+              <td className="number nowrap" data-label="Took">{duration(event.total_us)}</td>
             </tr>
           ))}
         </tbody>

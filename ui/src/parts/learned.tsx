@@ -49,12 +49,13 @@ export function Parameters({ value }: { value: unknown }) {
       {parameters.length === 0 ? <p className="empty">None.</p> : (
         <div className="scroll" tabIndex={0} role="region" aria-label="Parameters">
           <table>
-            <caption className="hidden">Parameters of the path</caption>
-            <thead><tr><th scope="col">Name</th><th scope="col">Type</th><th scope="col" className="number">Sure</th><th scope="col" className="number">Different</th><th scope="col" className="number">Once</th><th scope="col">Examples</th></tr></thead>
+            <caption className="hidden">What its messages hold</caption>
+            <thead><tr><th scope="col">Name</th><th scope="col">Where</th><th scope="col">Type</th><th scope="col" className="number">Sure</th><th scope="col" className="number">Different</th><th scope="col" className="number">Once</th><th scope="col">Examples</th></tr></thead>
             <tbody>
               {parameters.map((line, index) => (
                 <tr key={index}>
-                  <th scope="row"><code>{line.name ?? "?"}</code></th>
+                  <th scope="row">{line.name === "" ? "all of it" : <code>{line.name ?? "?"}</code>}</th>
+                  <td className="nowrap">{line.in ?? "path"}</td>
                   <td>{line.type ?? "?"} <span className="soft">{share(line.type_confidence)}</span></td>
                   <td className="number">{share(line.confidence)}</td>
                   <td className="number">{line.distinct === undefined ? "–" : count(line.distinct)}</td>

@@ -101,7 +101,7 @@ fn look(reader: &Reader, arguments: &Arguments, filter: &Filter) -> Result<View,
     };
     let by_count = |column| Order { column, direction: Direction::Descending };
     let busy = || vec![Measure::Count, Measure::Errors, Measure::Refused, Measure::Percentile(Field::Latency, 99)];
-    let totals = ask(Vec::new(), busy(), by_count(0), 1)?.into_iter().next().unwrap_or_default();
+    let totals = readable(ask(Vec::new(), busy(), by_count(0), 1)?).into_iter().next().unwrap_or_default();
     let step_s = u32::try_from(arguments.since.as_secs() / u64::from(STEPS)).unwrap_or(60).max(1);
     let by_time = Order { column: 0, direction: Direction::Ascending };
     let steps = ask(vec![Group::Time { step_s }], vec![Measure::Count], by_time, STEPS as usize + 2)?;
@@ -117,10 +117,24 @@ fn look(reader: &Reader, arguments: &Arguments, filter: &Filter) -> Result<View,
     Ok(View {
         totals,
         curve,
-        paths: ask(vec![Group::Field(Field::Method), Group::Field(Field::Path)], busy(), by_count(2), ROWS)?,
+        paths: readable(ask(vec![Group::Field(Field::Method), Group::Field(Field::Path)], busy(), by_count(2), ROWS)?),
         reasons: ask(vec![Group::Field(Field::Reason)], vec![Measure::Count], by_count(1), ROWS)?,
         clients: ask(vec![Group::Field(Field::Client)], vec![Measure::Count, Measure::Errors], by_count(1), ROWS)?,
     })
+}
+
+/// The last column as a duration: `850 us`, `41 ms`, `2.5 s`.
+fn readable(mut rows: Vec<Vec<Cell>>) -> Vec<Vec<Cell>> {
+    for cell in rows.iter_mut().filter_map(|row| row.last_mut()) {
+        let text = match whole(cell) {
+            us @ ..1_000 => format!("{us} us"),
+            us @ 1_000..10_000 => format!("{:.1} ms", us as f64 / 1e3),
+            us @ 10_000..1_000_000 => format!("{:.0} ms", us as f64 / 1e3),
+            us => format!("{:.1} s", us as f64 / 1e6),
+        };
+        *cell = if matches!(cell, Cell::Absent) { Cell::Absent } else { Cell::Text(text) };
+    }
+    rows
 }
 
 fn whole(cell: &Cell) -> u64 {
@@ -144,7 +158,7 @@ fn text(cell: &Cell) -> String {
 
 fn headline(view: &View) -> String {
     let cell = |at: usize| view.totals.get(at).map_or_else(|| "0".to_owned(), text);
-    format!("exchanges {}   errors {}   refused {}   p99 {} us", cell(0), cell(1), cell(2), cell(3))
+    format!("exchanges {}   errors {}   refused {}   p99 {}", cell(0), cell(1), cell(2), cell(3))
 }
 
 fn print(view: &View) -> Outcome {
@@ -170,16 +184,32 @@ fn draw(frame: &mut ratatui::Frame<'_>, view: &View) {
     frame.render_widget(spark, curve);
     let widths =
         [7, 0, 9, 8, 8, 9].map(|width| if width == 0 { Constraint::Fill(1) } else { Constraint::Length(width) });
-    let header = ["method", "path", "count", "errors", "refused", "p99 us"];
+    let header = ["method", "path", "count", "errors", "refused", "p99"];
     frame.render_widget(table("busiest", &view.paths, &header, widths.to_vec()), middle);
-    let [left, right] = Layout::horizontal([Constraint::Percentage(50), Constraint::Percentage(50)]).areas(foot);
-    let two = vec![Constraint::Fill(1), Constraint::Length(9)];
+    let [left, right] = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]).areas(foot);
+    let two = vec![Constraint::Fill(1), Constraint::Length(7)];
     frame.render_widget(table("findings", &view.reasons, &["reason", "count"], two), left);
-    let three = vec![Constraint::Fill(1), Constraint::Length(9), Constraint::Length(8)];
+    let three = vec![Constraint::Min(15), Constraint::Length(7), Constraint::Length(6)];
     frame.render_widget(table("clients", &view.clients, &["client", "count", "errors"], three), right);
 }
 
 fn table<'t>(title: &'t str, rows: &[Vec<Cell>], header: &[&'t str], widths: Vec<Constraint>) -> Table<'t> {
     let rows = rows.iter().map(|row| Row::new(row.iter().map(text)));
     Table::new(rows, widths).header(Row::new(header.to_vec())).block(Block::bordered().title(title))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_readable() {
+        let shown =
+            |us: i64| readable(vec![vec![Cell::Integer(7), Cell::Integer(us)]])[0].iter().map(text).collect::<Vec<_>>();
+        assert_eq!(shown(850), ["7", "850 us"]);
+        assert_eq!(shown(1_234), ["7", "1.2 ms"]);
+        assert_eq!(shown(41_179), ["7", "41 ms"]);
+        assert_eq!(shown(2_500_000), ["7", "2.5 s"]);
+        assert_eq!(text(&readable(vec![vec![Cell::Absent]])[0][0]), "-");
+    }
 }
