@@ -47,13 +47,16 @@ const ADMIN_PORT: u16 = 19_714;
 /// Requests of one turn.
 const TURN_REQUESTS: usize = 8_000;
 /// What is asked, and the goal for its p99 where there is one.
-const ASKED: [(&str, &str, &str); 11] = [
+const ASKED: [(&str, &str, &str); 14] = [
     ("overview, 24 h", "/api/v1/overview?since=24h", "< 200"),
     ("overview, 7 d", "/api/v1/overview?since=7d", "< 200"),
     ("overview, 10 years", "/api/v1/overview?since=0", "< 200"),
     ("endpoints, 24 h", "/api/v1/endpoints?since=24h", ""),
     ("threats, 24 h", "/api/v1/threats?since=24h", ""),
     ("threats, 7 d", "/api/v1/threats?since=7d", ""),
+    ("threats of one kind, 7 d", "/api/v1/threats?since=7d&filter=category%3Dinjection", ""),
+    ("threats by events, 24 h", "/api/v1/threats?since=24h&filter=status%3E%3D400", ""),
+    ("incidents, 24 h", "/api/v1/incidents?since=24h", ""),
     ("sessions, 24 h", "/api/v1/sessions?since=24h", ""),
     ("sessions, 7 d", "/api/v1/sessions?since=7d", ""),
     ("events with findings, 7 d", "/api/v1/events?since=7d&filter=reason%3D*", ""),
