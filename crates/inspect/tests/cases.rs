@@ -38,7 +38,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use inspect::http1::{BodyDecoder, BodyPiece, Framing, Noted, canonical_target, head_end, parse_request};
 use inspect::stages::clients::ClientLists;
-use inspect::stages::contract::{ContractPolicy, GraphqlService, SoapService, WebSockets};
+use inspect::stages::contract::{ContractPolicy, GraphqlService, SoapService, WebSockets, XmlService};
 use inspect::view::{ConnectionFacts, media_type};
 use inspect::{BodyView, Policy, RequestView, decide, http2, pipeline};
 use model::finding::{Confidence, Findings};
@@ -50,8 +50,8 @@ use model::reason::StageId;
 use model::verdict::Action;
 use schema::graphql::{GraphqlContract, GraphqlLimits, Introspection, PersistedQueries, PersistedUse};
 use schema::grpc::{GrpcContract, GrpcLimits, UnknownFields};
-use schema::xml::XmlLimits;
 use schema::xml::soap::SoapContract;
+use schema::xml::{XmlContract, XmlLimits};
 
 #[derive(Default)]
 struct Case {
@@ -153,6 +153,8 @@ fn shop(case: &Case) -> ContractPolicy {
     let limits = XmlLimits { depth_max: 20, ..Default::default() };
     let contract = SoapContract::from_wsdl(read("shop.wsdl").as_bytes(), limits).unwrap();
     policy.soap = Some(Arc::new(SoapService { paths: vec!["/soap".to_owned()], contract }));
+    let contract = XmlContract::from_file(&folder.join("shop.xsd"), XmlLimits::default()).unwrap();
+    policy.xml = Some(Arc::new(XmlService { paths: vec!["/orders.xml".to_owned()], contract }));
     policy
 }
 

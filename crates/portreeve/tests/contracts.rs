@@ -105,13 +105,13 @@ fn copy(folder: &Path, names: &[&str]) {
 #[test]
 fn openapi_graphql_and_soap_beside_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    copy(folder.path(), &["shop.yaml", "shop.graphql", "shop.wsdl"]);
+    copy(folder.path(), &["shop.yaml", "shop.graphql", "shop.wsdl", "shop.xsd"]);
     let upstream = Upstream::start();
     let gateway = gateway(
         folder,
         &format!("{{ name: up, servers: [\"127.0.0.1:{}\"] }}", upstream.port),
         "{ openapi: shop.yaml, responses: block, graphql: { schema: shop.graphql, limits: { depth_max: 4 } }, \
-         soap: { paths: [/soap], wsdl: shop.wsdl } }",
+         soap: { paths: [/soap], wsdl: shop.wsdl }, xml: { paths: [/orders.xml], schema: shop.xsd } }",
     );
     let addr = gateway.addr;
     let json = "application/json";
@@ -149,7 +149,13 @@ fn openapi_graphql_and_soap_beside_each_other() {
         ),
         200
     );
+    let order = |count: &str| format!("<order xmlns=\"urn:shop\"><sku>a</sku><count>{count}</count></order>");
+    *upstream.answer.lock().unwrap() = ("application/xml", order("1"));
+    assert_eq!(post(addr, "/orders.xml", "application/xml", "", &order("1")), 200);
+    assert_eq!(post(addr, "/orders.xml", "application/xml", "", &order("none")), 400);
     // Responses are held to the same contracts.
+    *upstream.answer.lock().unwrap() = ("application/xml", order("none"));
+    assert_eq!(post(addr, "/orders.xml", "application/xml", "", &order("1")), 502);
     *upstream.answer.lock().unwrap() = ("text/xml", soap("<Secrets xmlns=\"urn:shop\"/>"));
     assert_eq!(post(addr, "/soap", "text/xml", "", &soap("<GetPrice xmlns=\"urn:shop\"/>")), 502);
     *upstream.answer.lock().unwrap() = (json, "[1, 2]".to_owned());

@@ -58,6 +58,7 @@ impl Settings {
         let mut told = Vec::new();
         for contract in self.gateway.routes.iter().filter_map(|route| route.policy.contract.as_ref()) {
             told.extend(contract.grpc.iter().flat_map(|grpc| grpc.unenforced()));
+            told.extend(contract.xml.iter().flat_map(|xml| xml.contract.unenforced().iter().cloned()));
             told.extend(contract.soap.iter().flat_map(|soap| soap.contract.unenforced().iter().cloned()));
         }
         told.sort_unstable();

@@ -4,6 +4,7 @@
 //! ever expanded but the five predefined entities and character references. Only UTF-8 is read.
 
 mod name;
+mod plain;
 mod scan;
 mod shape;
 pub mod soap;
@@ -12,6 +13,7 @@ mod xsd;
 use std::fmt;
 
 pub use name::QName;
+pub use plain::{XmlContract, XmlViolation};
 pub use scan::parse;
 pub(crate) use scan::{is_name_char, is_name_start};
 pub use xsd::{XsdSchema, XsdViolation};

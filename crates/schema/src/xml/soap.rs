@@ -1,7 +1,7 @@
 //! SOAP envelopes (1.1 and 1.2), judged by the operations of a WSDL 1.1 document.
 //!
-//! What the operations carry is held against the schemas of its `types` (document/literal and rpc/literal). Headers and the details of
-//! faults are not looked into.
+//! What the operations carry is held against the schemas of its `types` (document/literal and rpc/literal), and so are blocks of the header
+//! that these declare; others, such as those of WS-Security, pass. Details of faults are not looked into.
 //!
 //! Names are compared with their namespaces. An envelope has one body with one message: what has two is read as the first
 //! by one implementation and as the last by another (XML signature wrapping lives on that), so it is none.
@@ -192,7 +192,7 @@ impl SoapContract {
     /// Judges a request. `action` is what SOAPAction (1.1) or the parameter `action` of the media type (1.2) says, without
     /// quotes. The operation's name when it fits.
     pub fn judge_request(&self, bytes: &[u8], action: Option<&str>) -> Result<&SoapOperation, SoapViolation> {
-        let (document, envelope) = self.read(bytes)?;
+        let (mut document, envelope) = self.read(bytes)?;
         let at = self.operations.iter().position(|operation| operation.request == envelope.message);
         let found = at.and_then(|at| Some((at, self.operations.get(at)?)));
         let (at, operation) = found.filter(|_| !envelope.is_fault).ok_or(SoapViolation::UnknownOperation)?;
@@ -203,12 +203,14 @@ impl SoapContract {
             return Err(SoapViolation::Action { operation: operation.name.clone() });
         }
         let content = self.contents.get(at).map_or(Content::Unknown, |[request, _]| *request);
+        self.judge_header(&mut document)?;
         self.judge_content(content, &document, &envelope).map(|()| operation)
     }
 
     /// Judges a response: a fault, or the answer of an operation.
     pub fn judge_response(&self, bytes: &[u8]) -> Result<(), SoapViolation> {
-        let (document, envelope) = self.read(bytes)?;
+        let (mut document, envelope) = self.read(bytes)?;
+        self.judge_header(&mut document)?;
         if envelope.is_fault {
             return Ok(());
         }
@@ -216,6 +218,30 @@ impl SoapContract {
         let at = at.ok_or(SoapViolation::UnknownOperation)?;
         let content = self.contents.get(at).map_or(Content::Unknown, |[_, response]| *response);
         self.judge_content(content, &document, &envelope)
+    }
+
+    /// Judges the blocks of the header that the schema declares.
+    fn judge_header(&self, document: &mut XmlDocument) -> Result<(), SoapViolation> {
+        let Some(root) = document.root() else { return Ok(()) };
+        let Some(at) = root.children.first().copied() else { return Ok(()) };
+        let Some(header) = document.element(at).filter(|first| first.local_name() == "Header") else { return Ok(()) };
+        let scope = Scope::default().entered(root).entered(header);
+        for block in header.children.clone() {
+            let Some(element) = document.elements.get_mut(block as usize) else { continue };
+            let scope = scope.entered(element);
+            if !self.schema.declares(&scope.name_of(element)) {
+                continue;
+            }
+            // Who a block is for, and whether it must be understood, stands in attributes of SOAP that no schema declares.
+            let is_soap =
+                |name: &str| name.contains(':') && [SOAP_11, SOAP_12].contains(&&*scope.resolve(name).namespace);
+            element.attributes.retain(|(name, _)| !is_soap(name));
+            let violations = self.schema.judge_element(document, &[0, at], block);
+            if !violations.is_empty() {
+                return Err(SoapViolation::Schema(violations));
+            }
+        }
+        Ok(())
     }
 
     fn judge_content(

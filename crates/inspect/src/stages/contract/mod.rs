@@ -1,8 +1,8 @@
 //! Stage `contract`: positive security; a message must be as its declared or learned contract says.
 //!
 //! What a well-formed message is, the crate `schema` knows; here its violations become findings. A finding names the place,
-//! the rule and what was expected, never the value. An API may have several contracts at once: GraphQL and SOAP at the paths
-//! that are configured for them, gRPC for what says it is gRPC, OpenAPI for the rest.
+//! the rule and what was expected, never the value. An API may have several contracts at once: GraphQL, SOAP and XML at the
+//! paths that are configured for them, gRPC for what says it is gRPC, OpenAPI for the rest.
 
 mod extensions;
 mod gate;
@@ -12,6 +12,7 @@ mod hygiene;
 mod openapi;
 mod soap;
 mod socket;
+mod xml;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use graphql::{GraphqlService, WebSockets};
 pub use grpc::{gate_request, gate_response};
 pub use soap::SoapService;
 pub use socket::{SocketGate, SocketTurn, gate_socket, judges_socket};
+pub use xml::XmlService;
 
 use crate::http1::Framing;
 use crate::policy::{Policy, StageModes};
@@ -68,6 +70,8 @@ pub struct ContractPolicy {
     pub grpc: Option<Arc<GrpcContract>>,
     /// SOAP.
     pub soap: Option<Arc<SoapService>>,
+    /// XML that is not SOAP.
+    pub xml: Option<Arc<XmlService>>,
     /// Requests that match no operation.
     pub unknown_endpoints: Unmentioned,
     /// Query parameters and members of bodies that are not declared.
@@ -83,6 +87,7 @@ impl std::fmt::Debug for ContractPolicy {
             .field("graphql", &self.graphql.is_some())
             .field("grpc", &self.grpc.is_some())
             .field("soap", &self.soap.is_some())
+            .field("xml", &self.xml.is_some())
             .field("unknown_endpoints", &self.unknown_endpoints)
             .field("undeclared_parameters", &self.undeclared_parameters)
             .field("responses", &self.responses)
@@ -99,6 +104,7 @@ impl Default for ContractPolicy {
             graphql: None,
             grpc: None,
             soap: None,
+            xml: None,
             unknown_endpoints: Unmentioned::Refuse,
             undeclared_parameters: Unmentioned::Report,
             responses: Mode::Monitor,
@@ -112,6 +118,7 @@ enum Service<'p> {
     Graphql(&'p GraphqlService),
     Grpc(&'p Arc<GrpcContract>),
     Soap(&'p SoapService),
+    Xml(&'p XmlService),
     /// There are contracts, and none of them is for this.
     None,
 }
@@ -192,6 +199,9 @@ impl ContractPolicy {
         if let Some(soap) = self.soap.as_deref().filter(|soap| soap.is_at(request.path)) {
             return Service::Soap(soap);
         }
+        if let Some(xml) = self.xml.as_deref().filter(|xml| xml.is_at(request.path)) {
+            return Service::Xml(xml);
+        }
         let is_grpc = || request.media_type().is_some_and(|kind| kind.starts_with("application/grpc"));
         match (&self.grpc, &self.openapi) {
             (Some(grpc), None) => Service::Grpc(grpc),
@@ -258,6 +268,7 @@ impl Stage for ContractStage {
             Service::Graphql(service) => graphql::judge_request(policy, service, request, out),
             Service::Grpc(contract) => grpc::judge_request(policy, contract, request, out),
             Service::Soap(_) => soap::judge_request(policy, request, out),
+            Service::Xml(_) => xml::judge_request(request, out),
             Service::None => policy.unknown_endpoint(out),
         }
     }
@@ -270,7 +281,7 @@ impl Stage for ContractStage {
             Some((_, service @ Service::Openapi(..))) => {
                 !request.media_type().is_some_and(|kind| is_opaque(&kind)) && service.operation().is_some()
             }
-            Some((_, Service::Graphql(_) | Service::Soap(_))) => true,
+            Some((_, Service::Graphql(_) | Service::Soap(_) | Service::Xml(_))) => true,
             // Messages are judged one by one on their way: see `gate_request`.
             Some((_, Service::Grpc(_) | Service::None)) | None => false,
         };
@@ -300,6 +311,7 @@ impl Stage for ContractStage {
             }
             Service::Graphql(own) => graphql::judge_request_body(own, request, body, out),
             Service::Soap(own) => soap::judge_request_body(own, request, body, out),
+            Service::Xml(own) => xml::judge_request_body(own, body, out),
         }
     }
 
@@ -323,7 +335,7 @@ impl Stage for ContractStage {
         let mode = match &service {
             Service::Grpc(_) => return grpc::response_body_wish(contract, request),
             Service::Openapi(..) => service.operation().map_or(Mode::Off, |id| contract.responses_at(id)),
-            Service::Graphql(_) | Service::Soap(_) => contract.responses,
+            Service::Graphql(_) | Service::Soap(_) | Service::Xml(_) => contract.responses,
             Service::None => Mode::Off,
         };
         let media_type = response.head.fields.first(Known::ContentType).map(crate::view::media_type);
@@ -350,6 +362,9 @@ impl Stage for ContractStage {
             }
             Service::Soap(own) if contract.responses != Mode::Off => {
                 soap::judge_response_body(contract, own, body, out);
+            }
+            Service::Xml(own) if contract.responses != Mode::Off => {
+                xml::judge_response_body(contract, own, body, out);
             }
             Service::Grpc(_) => grpc::judge_whole_response(policy, request, response, body, out),
             _ => {}

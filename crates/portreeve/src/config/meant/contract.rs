@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use inspect::stages::contract::{ContractPolicy, GraphqlService, SoapService, Unmentioned, WebSockets};
+use inspect::stages::contract::{ContractPolicy, GraphqlService, SoapService, Unmentioned, WebSockets, XmlService};
 use schema::graphql::{GraphqlContract, GraphqlLimits, Introspection, PersistedQueries, PersistedUse};
 use schema::grpc::{GrpcContract, GrpcLimits, UnknownFields};
-use schema::xml::XmlLimits;
 use schema::xml::soap::SoapContract;
+use schema::xml::{XmlContract, XmlLimits};
 
 use super::{Meaning, mode, plain};
 use crate::config::written::contract as form;
@@ -27,10 +27,10 @@ impl Meaning<'_> {
         };
         let before = self.problems.len();
         let at = |key: &str| format!("{pointer}/{key}");
-        let form::Contracts { openapi, graphql, grpc, soap, unknown_endpoints, undeclared_parameters, responses } =
+        let form::Contracts { openapi, graphql, grpc, soap, xml, unknown_endpoints, undeclared_parameters, responses } =
             &**formats;
-        if openapi.is_none() && graphql.is_none() && grpc.is_none() && soap.is_none() {
-            let help = "write one of `openapi`, `graphql`, `grpc`, `soap`";
+        if openapi.is_none() && graphql.is_none() && grpc.is_none() && soap.is_none() && xml.is_none() {
+            let help = "write one of `openapi`, `graphql`, `grpc`, `soap`, `xml`";
             self.problem(pointer, "there is no contract".to_owned(), help);
         }
         let mut policy = match openapi {
@@ -40,6 +40,7 @@ impl Meaning<'_> {
         policy.graphql = graphql.as_ref().and_then(|graphql| self.graphql(&at("graphql"), graphql)).map(Arc::new);
         policy.grpc = grpc.as_ref().and_then(|grpc| self.grpc(&at("grpc"), grpc)).map(Arc::new);
         policy.soap = soap.as_ref().and_then(|soap| self.soap(&at("soap"), soap)).map(Arc::new);
+        policy.xml = xml.as_ref().and_then(|xml| self.xml(&at("xml"), xml)).map(Arc::new);
         policy.unknown_endpoints = unknown_endpoints.map_or(policy.unknown_endpoints, unmentioned);
         policy.undeclared_parameters = undeclared_parameters.map_or(policy.undeclared_parameters, unmentioned);
         policy.responses = responses.map_or(policy.responses, mode);
@@ -273,14 +274,7 @@ impl Meaning<'_> {
         if self.problems.len() > before {
             return None;
         }
-        let own = XmlLimits::default();
-        let size = |own: usize, written: Option<u32>| written.map_or(own, |max| max as usize);
-        let limits = XmlLimits {
-            depth_max: size(own.depth_max, written.depth_max),
-            elements_max: size(own.elements_max, written.elements_max),
-            attributes_max: size(own.attributes_max, written.attributes_max),
-            ..own
-        };
+        let limits = xml_limits(written.depth_max, written.elements_max, written.attributes_max);
         match SoapContract::from_wsdl_file(&path, limits) {
             Ok(contract) => {
                 // The schemas that it imports are watched as it is.
@@ -294,6 +288,43 @@ impl Meaning<'_> {
                 None
             }
         }
+    }
+
+    fn xml(&mut self, pointer: &str, written: &form::Xml) -> Option<XmlService> {
+        let at = |key: &str| format!("{pointer}/{key}");
+        if written.paths.is_empty() {
+            self.problem(&at("paths"), "there is no path".to_owned(), "write at least one");
+        }
+        let paths = self.paths(&at("paths"), &written.paths, &[]);
+        let before = self.problems.len();
+        let path = self.readable(&at("schema"), &written.schema);
+        if self.problems.len() > before {
+            return None;
+        }
+        let limits = xml_limits(written.depth_max, written.elements_max, written.attributes_max);
+        match XmlContract::from_file(&path, limits) {
+            Ok(contract) => {
+                self.contracts.extend(contract.files().iter().cloned());
+                Some(XmlService { paths, contract })
+            }
+            Err(messages) => {
+                for message in messages.iter().take(CONTRACT_ERRORS_MAX) {
+                    self.problem(&at("schema"), format!("`{}` cannot be enforced: {message}", written.schema), "");
+                }
+                None
+            }
+        }
+    }
+}
+
+fn xml_limits(depth_max: Option<u32>, elements_max: Option<u32>, attributes_max: Option<u32>) -> XmlLimits {
+    let own = XmlLimits::default();
+    let size = |own: usize, written: Option<u32>| written.map_or(own, |max| max as usize);
+    XmlLimits {
+        depth_max: size(own.depth_max, depth_max),
+        elements_max: size(own.elements_max, elements_max),
+        attributes_max: size(own.attributes_max, attributes_max),
+        ..own
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Contracts {
     pub grpc: Option<Grpc>,
     /// SOAP services.
     pub soap: Option<Soap>,
+    /// Services that speak XML without SOAP.
+    pub xml: Option<Xml>,
     /// Requests that match nothing; `refuse` when absent.
     pub unknown_endpoints: Option<Unmentioned>,
     /// Query parameters and members of bodies that are not declared; `report` when absent.
@@ -158,6 +160,23 @@ pub struct Soap {
     pub wsdl: String,
     /// Deepest nesting of elements; 64 when absent.
     #[schemars(range(min = 4, max = 512))]
+    pub depth_max: Option<u32>,
+    /// Most elements; 100000 when absent.
+    pub elements_max: Option<u32>,
+    /// Most attributes of one element; 128 when absent.
+    pub attributes_max: Option<u32>,
+}
+
+/// Services that speak XML without SOAP.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Xml {
+    /// Paths they answer at.
+    pub paths: Vec<String>,
+    /// XML Schema 1.0 (`.xsd`); the root of a document is one of its elements.
+    pub schema: String,
+    /// Deepest nesting of elements; 64 when absent.
+    #[schemars(range(min = 1, max = 512))]
     pub depth_max: Option<u32>,
     /// Most elements; 100000 when absent.
     pub elements_max: Option<u32>,

@@ -148,3 +148,37 @@ fn what_is_not_enforced_is_named() {
     let error = SoapContract::from_wsdl(broken.as_bytes(), XmlLimits::default()).err().unwrap();
     assert!(error.contains("`{urn:prices}Nothing` is not declared"), "{error}");
 }
+
+#[test]
+fn blocks_of_the_header_are_held_against_their_declaration() {
+    let types = "<types><schema xmlns='http://www.w3.org/2001/XMLSchema' targetNamespace='urn:prices'>
+        <element name='PriceRequest'/><element name='PriceResponse'/>
+        <element name='Trace'><complexType><sequence><element name='hops' type='int'/></sequence></complexType></element>
+        </schema></types><message name='In'>";
+    let wsdl = WSDL.replacen("<message name='In'>", types, 1);
+    let contract = SoapContract::from_wsdl(wsdl.as_bytes(), XmlLimits::default()).unwrap();
+    let judge = |header: &str| {
+        let text = in_body("<PriceRequest xmlns='urn:prices'/>").replacen(
+            "<s:Header/>",
+            &format!("<s:Header>{header}</s:Header>"),
+            1,
+        );
+        match contract.judge_request(text.as_bytes(), None) {
+            Ok(_) => String::new(),
+            Err(SoapViolation::Schema(list)) => list[0].path.clone(),
+            Err(other) => format!("{other:?}"),
+        }
+    };
+    let trace = |attributes: &str, hops: &str| {
+        format!("<t:Trace xmlns:t='urn:prices' {attributes}><hops>{hops}</hops></t:Trace>")
+    };
+    assert_eq!(judge(&trace("", "3")), "");
+    assert_eq!(judge(&trace("s:mustUnderstand='1' s:actor='urn:a'", "3")), "");
+    assert_eq!(judge(&trace("", "three")), "/Trace/hops");
+    assert_eq!(judge(&trace("other='1'", "3")), "/Trace/@other");
+    assert_eq!(judge("<w:Security xmlns:w='urn:security'><w:any/></w:Security>"), "", "what is not declared passes");
+    let answer = in_body("<PriceResponse xmlns='urn:prices'/>");
+    assert_eq!(contract.judge_response(answer.as_bytes()), Ok(()));
+    let answer = answer.replacen("<s:Header/>", &format!("<s:Header>{}</s:Header>", trace("", "x")), 1);
+    assert!(matches!(contract.judge_response(answer.as_bytes()), Err(SoapViolation::Schema(_))));
+}
